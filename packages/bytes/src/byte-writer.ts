@@ -1,0 +1,121 @@
+/** Writes big-endian values one after another into a buffer that grows as needed. */
+export class ByteWriter {
+  #buffer: Buffer
+  #length = 0
+
+  constructor(capacity = 256) {
+    this.#buffer = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** Makes room for `count` bytes and returns where they begin; the caller fills every one of them. */
+  reserve(count: number): number {
+    const start = this.#length
+    const end = start + count
+    if (end > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2))
+      this.#buffer.copy(grown, 0, 0, start)
+      this.#buffer = grown
+    }
+    this.#length = end
+    return start
+  }
+
+  int8(value: number): void {
+    const at = this.reserve(1)
+    this.#buffer.writeInt8(value, at)
+  }
+
+  uint8(value: number): void {
+    const at = this.reserve(1)
+    this.#buffer[at] = value
+  }
+
+  boolean(value: boolean): void {
+    this.uint8(value ? 1 : 0)
+  }
+
+  int16(value: number): void {
+    const at = this.reserve(2)
+    this.#buffer.writeInt16BE(value, at)
+  }
+
+  uint16(value: number): void {
+    const at = this.reserve(2)
+    this.#buffer.writeUInt16BE(value, at)
+  }
+
+  int32(value: number): void {
+    const at = this.reserve(4)
+    this.#buffer.writeInt32BE(value, at)
+  }
+
+  uint32(value: number): void {
+    const at = this.reserve(4)
+    this.#buffer.writeUInt32BE(value, at)
+  }
+
+  int64(value: bigint): void {
+    const at = this.reserve(8)
+    this.#buffer.writeBigInt64BE(value, at)
+  }
+
+  /** An int64 given as a JavaScript number (a safe integer). */
+  safeInt64(value: number): void {
+    const at = this.reserve(8)
+    this.#buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
+    this.#buffer.writeUInt32BE(value >>> 0, at + 4)
+  }
+
+  float64(value: number): void {
+    const at = this.reserve(8)
+    this.#buffer.writeDoubleBE(value, at)
+  }
+
+  unsignedVarint(value: number): void {
+    let rest = value
+    while (rest > 0x7f) {
+      this.uint8((rest & 0x7f) | 0x80)
+      rest = Math.floor(rest / 128)
+    }
+    this.uint8(rest)
+  }
+
+  /** Zig-zag 32-bit. */
+  varint(value: number): void {
+    this.unsignedVarint(((value << 1) ^ (value >> 31)) >>> 0)
+  }
+
+  /** Zig-zag of a safe integer of at most 52 bits. */
+  varlong(value: number): void {
+    this.unsignedVarint(value >= 0 ? value * 2 : -value * 2 - 1)
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.reserve(value.length)
+    this.#buffer.set(value, at)
+  }
+
+  utf8(value: string, byteLength: number = Buffer.byteLength(value)): void {
+    const at = this.reserve(byteLength)
+    this.#buffer.write(value, at, byteLength, 'utf8')
+  }
+
+  /** Overwrites four bytes written earlier, such as a length known only afterwards. */
+  patchInt32(position: number, value: number): void {
+    this.#buffer.writeInt32BE(value, position)
+  }
+
+  /** What has been written, sharing memory with the writer: use it before the next write, or after the last. */
+  written(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  /** Forgets what was written and keeps the memory. */
+  reset(): void {
+    this.#length = 0
+  }
+}

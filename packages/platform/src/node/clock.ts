@@ -1,0 +1,13 @@
+import type { Clock, Timer } from '../clock.ts'
+
+/** The machine's time. */
+export const nodeClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, task) => cancellable(setTimeout(task, delayMs)),
+  every: (intervalMs, task) => cancellable(setInterval(task, intervalMs)),
+}
+
+function cancellable(timer: NodeJS.Timeout): Timer {
+  return { cancel: () => clearTimeout(timer) }
+}

@@ -1,0 +1,115 @@
+import { constants } from 'node:fs'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { Disk, DiskFile } from '../disk.ts'
+
+const flags = {
+  read: constants.O_RDONLY,
+  'read-write': constants.O_RDWR,
+  'append-or-create': constants.O_RDWR | constants.O_CREAT,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+}
+
+/** The machine's file system. */
+export const nodeDisk: Disk = {
+  open: async (path, mode) => new NodeDiskFile(await open(path, flags[mode], 0o644)),
+  readFile: path => readFile(path),
+  replaceFile: async (path, content) => {
+    const temporary = `${path}.tmp`
+    await writeFile(temporary, content, { flush: true })
+    await rename(temporary, path)
+    await nodeDisk.syncDirectory(dirname(path))
+  },
+  rename: (from, to) => rename(from, to),
+  remove: path => rm(path, { force: true }),
+  removeTree: path => rm(path, { force: true, recursive: true }),
+  makeDirectory: async path => {
+    await mkdir(path, { recursive: true })
+  },
+  list: path => orNull(readdir(path).then(names => names.sort())),
+  stat: path =>
+    orNull(
+      stat(path).then(s => ({ sizeBytes: s.size, modifiedMs: s.mtimeMs, isDirectory: s.isDirectory() })),
+    ),
+  syncDirectory: async path => {
+    const handle = await open(path, constants.O_RDONLY)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  },
+}
+
+class NodeDiskFile implements DiskFile {
+  readonly #handle: FileHandle
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    let pending = buffers.filter(buffer => buffer.length > 0)
+    let at = position
+    while (pending.length > 0) {
+      // 1024 is IOV_MAX on Linux; a short write goes on where it stopped.
+      const { bytesWritten } = await this.#handle.writev(pending.slice(0, 1024), at)
+      at += bytesWritten
+      pending = withoutFirst(pending, bytesWritten)
+    }
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    let filled = 0
+    while (filled < into.length) {
+      const { bytesRead } = await this.#handle.read(into, filled, into.length - filled, position + filled)
+      if (bytesRead === 0) break
+      filled += bytesRead
+    }
+    return filled
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync()
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#handle.truncate(sizeBytes)
+  }
+
+  async size(): Promise<number> {
+    return (await this.#handle.stat()).size
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close()
+  }
+}
+
+function withoutFirst(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
+  let index = 0
+  let rest = count
+  while (index < buffers.length && rest >= buffers[index]!.length) rest -= buffers[index++]!.length
+  const left = buffers.slice(index)
+  if (rest > 0) left[0] = left[0]!.subarray(rest)
+  return left
+}
+
+async function orNull<T>(result: Promise<T>): Promise<T | null> {
+  try {
+    return await result
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}

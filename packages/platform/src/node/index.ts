@@ -1,0 +1,5 @@
+export { nodeClock } from './clock.ts'
+export { nodeDisk } from './disk.ts'
+export { fileSink } from './log-sink.ts'
+export { nodeNetwork } from './network.ts'
+export { nodeRandom } from './random.ts'

@@ -1,0 +1,63 @@
+// Makes a fresh clone ready: installs what package-lock.json names and builds the dashboard, each only when it is
+// out of date. Plain JavaScript that runs on Node 20, because it runs before the pinned runtime is there.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import * as fs from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+process.chdir(root)
+
+const major = Number(process.versions.node.split('.')[0])
+if (major < 20) {
+  console.error(`Vivarium needs Node 20 or newer to install itself; this is ${process.version}.`)
+  process.exit(1)
+}
+
+const installStamp = join('node_modules', '.vivarium-installed')
+const lock = fingerprint(['package-lock.json'])
+if (!isCurrent(installStamp, lock)) {
+  console.error('Installing dependencies (once; about half a minute) …')
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'])
+  // Installing may normalise the lock file: the stamp is of what stands there now.
+  writeFileSync(installStamp, fingerprint(['package-lock.json']))
+}
+
+const web = join('packages', 'dashboard', 'src', 'web')
+if (existsSync(join(web, 'index.html'))) {
+  const webStamp = join('packages', 'dashboard', 'dist', 'web', '.built-from')
+  const sources = fingerprint(filesBelow(web))
+  if (!isCurrent(webStamp, sources)) {
+    console.error('Building the dashboard (once) …')
+    run(join('node_modules', '.bin', 'node'), [join('node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', web])
+    writeFileSync(webStamp, sources)
+  }
+}
+
+function isCurrent(stamp, wanted) {
+  return existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
+}
+
+function fingerprint(files) {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(file).update(readFileSync(file))
+  return hash.digest('hex')
+}
+
+function filesBelow(folder) {
+  return fs
+    .readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath ?? entry.path, entry.name))
+    .sort()
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
+  if (status !== 0) {
+    console.error(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ` with exit code ${status}`}`)
+    process.exit(1)
+  }
+}
