@@ -2,10 +2,10 @@
 // out of date. Plain JavaScript that runs on Node 20, because it runs before the pinned runtime is there.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as fs from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 process.chdir(root)
@@ -31,7 +31,13 @@ if (existsSync(join(web, 'index.html'))) {
   const sources = fingerprint(filesBelow(web))
   if (!isCurrent(webStamp, sources)) {
     console.error('Building the dashboard (once) …')
-    run(join('node_modules', '.bin', 'node'), [join('node_modules', 'vite', 'bin', 'vite.js'), 'build', '--logLevel', 'warn', web])
+    run(join('node_modules', '.bin', 'node'), [
+      join('node_modules', 'vite', 'bin', 'vite.js'),
+      'build',
+      '--logLevel',
+      'warn',
+      web,
+    ])
     writeFileSync(webStamp, sources)
   }
 }
@@ -57,7 +63,9 @@ function filesBelow(folder) {
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] })
   if (status !== 0) {
-    console.error(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ` with exit code ${status}`}`)
+    console.error(
+      `${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ` with exit code ${status}`}`,
+    )
     process.exit(1)
   }
 }

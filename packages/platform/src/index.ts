@@ -7,6 +7,7 @@ export {
   type ConfigKey,
   type ConfigKeys,
   type ConfigValues,
+  nearest,
   type ReadConfig,
   readConfig,
 } from './config.ts'

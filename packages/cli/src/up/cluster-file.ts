@@ -1,0 +1,57 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+
+const schema = z.object({
+  supervisorPid: z.number(),
+  startedAt: z.string(),
+  processes: z.array(
+    z.object({
+      name: z.string(),
+      role: z.enum(['server', 'broker', 'monitor', 'dashboard']),
+      pid: z.number().nullable(),
+      address: z.object({ host: z.string(), port: z.number() }).nullable(),
+      logFile: z.string(),
+    }),
+  ),
+})
+
+/** What a running cluster tells other commands about itself, in `<data directory>/cluster.json`. */
+export type ClusterFile = z.infer<typeof schema>
+
+function pathIn(dataDirectory: string): string {
+  return join(dataDirectory, 'cluster.json')
+}
+
+export function writeClusterFile(dataDirectory: string, cluster: ClusterFile): void {
+  const path = pathIn(dataDirectory)
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(cluster, null, 2)}\n`)
+  renameSync(`${path}.tmp`, path)
+}
+
+/** The running cluster of that directory, or null if there is none (also when its supervisor is dead). */
+export function readClusterFile(dataDirectory: string): ClusterFile | null {
+  let text: string
+  try {
+    text = readFileSync(pathIn(dataDirectory), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  const cluster = schema.safeParse(JSON.parse(text))
+  return cluster.success && isAlive(cluster.data.supervisorPid) ? cluster.data : null
+}
+
+export function removeClusterFile(dataDirectory: string): void {
+  rmSync(pathIn(dataDirectory), { force: true })
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
