@@ -24,8 +24,13 @@ async function main([name, ...argv]: string[]): Promise<number> {
   }
   const command = findCommand(name)
   if (command === null) {
-    const near = nearest(name, [...commands].flatMap(([own, { aliases }]) => [own, ...aliases]))
-    io.stderr.write(`vivarium: there is no command ${name}${near === null ? '' : `; did you mean ${near}?`}\n`)
+    const near = nearest(
+      name,
+      [...commands].flatMap(([own, { aliases }]) => [own, ...aliases]),
+    )
+    io.stderr.write(
+      `vivarium: there is no command ${name}${near === null ? '' : `; did you mean ${near}?`}\n`,
+    )
     io.stderr.write('Run vivarium --help for the list.\n')
     return 2
   }
