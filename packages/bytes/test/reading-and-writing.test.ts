@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { ByteReader, ByteWriter, crc32c, MalformedBytesError } from '../src/index.ts'
+
+const safeInteger = fc.maxSafeInteger()
+
+test('what is written is read back, whatever the values', () => {
+  fc.assert(
+    fc.property(
+      safeInteger,
+      fc.integer(),
+      fc.nat(0xffff_ffff),
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+      fc.string(),
+      (safe, int, unsigned, long, text) => {
+        const writer = new ByteWriter(1)
+        writer.safeInt64(safe)
+        writer.int32(int)
+        writer.varint(int)
+        writer.unsignedVarint(unsigned)
+        writer.int64(long)
+        writer.varlong(Math.trunc(safe / 2))
+        writer.utf8(text)
+        const reader = new ByteReader(writer.written())
+        assert.equal(reader.safeInt64(), safe)
+        assert.equal(reader.int32(), int)
+        assert.equal(reader.varint(), int)
+        assert.equal(reader.unsignedVarint(), unsigned)
+        assert.equal(reader.int64(), long)
+        assert.equal(reader.varlong(), Math.trunc(safe / 2))
+        assert.equal(reader.utf8(reader.remaining), Buffer.from(text).toString())
+      },
+    ),
+  )
+})
+
+test('a value that is cut off is an error at every length, never a wrong value', () => {
+  const reads: ((reader: ByteReader) => unknown)[] = [
+    r => r.int8(),
+    r => r.int16(),
+    r => r.int32(),
+    r => r.int64(),
+    r => r.safeInt64(),
+    r => r.float64(),
+    r => r.slice(9),
+    r => r.utf8(9),
+  ]
+  for (const read of reads) {
+    const whole = Buffer.alloc(16)
+    const probe = new ByteReader(whole)
+    read(probe)
+    for (let length = 0; length < probe.position; length++) {
+      assert.throws(() => read(new ByteReader(whole.subarray(0, length))), MalformedBytesError)
+    }
+  }
+})
+
+test('a varint longer than its type is refused', () => {
+  assert.throws(
+    () => new ByteReader(Buffer.from('ffffffffff01', 'hex')).unsignedVarint(),
+    MalformedBytesError,
+  )
+  assert.throws(() => new ByteReader(Buffer.from('ffffffff1f', 'hex')).unsignedVarint(), MalformedBytesError)
+  assert.throws(
+    () => new ByteReader(Buffer.from('ffffffffffffffffff01', 'hex')).varlong(),
+    MalformedBytesError,
+  )
+})
+
+test('an int64 beyond 53 bits is refused where a number is asked for', () => {
+  assert.throws(() => new ByteReader(Buffer.from('0020000000000000', 'hex')).safeInt64(), MalformedBytesError)
+  assert.equal(new ByteReader(Buffer.from('001fffffffffffff', 'hex')).safeInt64(), Number.MAX_SAFE_INTEGER)
+  assert.equal(new ByteReader(Buffer.from('ffffffffffffffff', 'hex')).safeInt64(), -1)
+})
+
+test('a negative length asks for nothing', () => {
+  assert.throws(() => new ByteReader(Buffer.alloc(8)).slice(-1), MalformedBytesError)
+})
+
+test('CRC-32C is Castagnoli’s and can be computed in pieces', () => {
+  const text = Buffer.from('123456789')
+  assert.equal(crc32c(text), 0xe3069283)
+  assert.equal(crc32c(text.subarray(4), crc32c(text.subarray(0, 4))), 0xe3069283)
+})
