@@ -1,0 +1,153 @@
+import { type ByteReader, ByteWriter, MalformedBytesError, ByteReader as Reader } from '@vivarium/bytes'
+
+/** How one kind of value lies on the wire, in jute, ZooKeeper's serialisation. */
+export interface Type<T> {
+  /** The fewest bytes a value can take: bounds how many elements a vector can hold. */
+  readonly minBytes: number
+  read(reader: ByteReader): T
+  write(writer: ByteWriter, value: T): void
+}
+
+export type Infer<R> = R extends Type<infer T> ? T : never
+
+/** 4 bytes. */
+export const int: Type<number> = {
+  minBytes: 4,
+  read: reader => reader.int32(),
+  write: (writer, value) => writer.int32(value),
+}
+
+/** 8 bytes: zxids, session ids and times. */
+export const long: Type<bigint> = {
+  minBytes: 8,
+  read: reader => reader.int64(),
+  write: (writer, value) => writer.int64(value),
+}
+
+/** 1 byte; anything but 0 reads as true. */
+export const boolean: Type<boolean> = {
+  minBytes: 1,
+  read: reader => reader.boolean(),
+  write: (writer, value) => writer.boolean(value),
+}
+
+/** A length of −1 stands for null; any other negative length is an error. */
+function readLength(reader: ByteReader, what: string): number {
+  const length = reader.int32()
+  if (length < -1)
+    throw new MalformedBytesError(`${what} at position ${reader.position - 4} has length ${length}`)
+  return length
+}
+
+/** UTF-8 behind its length, or null. */
+export const nullableString: Type<string | null> = {
+  minBytes: 4,
+  read: reader => {
+    const length = readLength(reader, 'string')
+    return length === -1 ? null : reader.utf8(length)
+  },
+  write: (writer, value) => {
+    if (value === null) return writer.int32(-1)
+    const byteLength = Buffer.byteLength(value)
+    writer.int32(byteLength)
+    writer.utf8(value, byteLength)
+  },
+}
+
+/** UTF-8 behind its length; null is refused. */
+export const ustring: Type<string> = {
+  minBytes: 4,
+  read: reader => {
+    const length = readLength(reader, 'string')
+    if (length === -1) throw new MalformedBytesError(`string at position ${reader.position - 4} is null`)
+    return reader.utf8(length)
+  },
+  write: nullableString.write,
+}
+
+/** Bytes behind their length, or null, which is not the same as empty. Shares memory with what it was read from. */
+export const buffer: Type<Buffer | null> = {
+  minBytes: 4,
+  read: reader => {
+    const length = readLength(reader, 'buffer')
+    return length === -1 ? null : reader.slice(length)
+  },
+  write: (writer, value) => {
+    if (value === null) return writer.int32(-1)
+    writer.int32(value.length)
+    writer.bytes(value)
+  },
+}
+
+/** Elements behind their count, or null. A count that the remaining bytes cannot hold is refused before it takes memory. */
+export function nullableVector<T>(element: Type<T>): Type<T[] | null> {
+  return {
+    minBytes: 4,
+    read: reader => {
+      const count = readLength(reader, 'vector')
+      if (count === -1) return null
+      if (count * element.minBytes > reader.remaining) {
+        throw new MalformedBytesError(
+          `vector of ${count} at position ${reader.position - 4}, ${reader.remaining} bytes are left`,
+        )
+      }
+      const values: T[] = []
+      for (let i = 0; i < count; i++) values.push(element.read(reader))
+      return values
+    },
+    write: (writer, values) => {
+      if (values === null) return writer.int32(-1)
+      writer.int32(values.length)
+      for (const value of values) element.write(writer, value)
+    },
+  }
+}
+
+/** Elements behind their count; null reads as an empty vector. */
+export function vector<T>(element: Type<T>): Type<T[]> {
+  const nullable = nullableVector(element)
+  return { minBytes: 4, read: reader => nullable.read(reader) ?? [], write: nullable.write }
+}
+
+/** A record's declaration: its fields in wire order. */
+export interface JuteRecord<F extends Fields> extends Type<{ -readonly [N in keyof F]: Infer<F[N]> }> {
+  readonly name: string
+  readonly fields: F
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a record holds fields of any type; Infer gives each its own again.
+type Fields = Readonly<Record<string, Type<any>>>
+
+/**
+ * Declares a record: its fields one after another, with nothing between them.
+ *
+ *     const stat = record('Stat', { czxid: long, version: int })
+ *     type Stat = Infer<typeof stat>
+ */
+export function record<F extends Fields>(name: string, fields: F): JuteRecord<F> {
+  const minBytes = Object.values(fields).reduce((sum, field) => sum + field.minBytes, 0)
+  return { name, fields, minBytes, ...compile(name, fields) } as JuteRecord<F>
+}
+
+/** Straight-line code for a record: reads three times as fast as walking over the fields. */
+function compile(name: string, fields: Fields): { read: unknown; write: unknown } {
+  const names = Object.keys(fields)
+  const types = names.map((_, i) => `t${i}`)
+  const read = `return reader => ({ ${names.map((field, i) => `${field}: t${i}.read(reader)`).join(', ')} })`
+  const write = `return (writer, value) => { ${names.map((field, i) => `t${i}.write(writer, value.${field})`).join('; ')} }`
+  const build = (body: string, what: string) =>
+    new Function(...types, `${body}\n//# sourceURL=jute/${name}.${what}.js`)(...Object.values(fields))
+  return { read: build(read, 'read'), write: build(write, 'write') }
+}
+
+/** The bytes of one value. */
+export function encode<T>(type: Type<T>, value: T): Buffer {
+  const writer = new ByteWriter(128)
+  type.write(writer, value)
+  return writer.written()
+}
+
+/** The value whose bytes start `bytes`; bytes behind it are ignored, as Apache ignores them. Throws MalformedBytesError. */
+export function decode<T>(type: Type<T>, bytes: Buffer): T {
+  return type.read(new Reader(bytes))
+}
