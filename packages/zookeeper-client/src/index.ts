@@ -1,1 +1,8 @@
-export {}
+export { errorCode, ZooKeeperError } from '@vivarium/zookeeper-protocol'
+export type { CreateOptions } from './create.ts'
+export { fourLetterWord } from './four-letter-word.ts'
+export { type ConnectString, parseConnectString } from './host-list.ts'
+export type { State } from './lifecycle.ts'
+export { MultiError, type Operation, type OperationResult } from './multi.ts'
+export type { WatchEvent, WatchListener } from './watch-registry.ts'
+export { type WatcherKind, ZooKeeper, type ZooKeeperOptions } from './zookeeper.ts'

@@ -52,8 +52,10 @@ export class ZooKeeperError extends Error {
   /** The znode asked for, if one was named. */
   readonly path: string | null
 
-  constructor(code: number, path: string | null = null, options?: ErrorOptions) {
-    super(path === null ? errorName(code) : `${errorName(code)} for ${path}`, options)
+  /** `detail`: what a person needs to know besides the code. */
+  constructor(code: number, path: string | null = null, options: ErrorOptions & { detail?: string } = {}) {
+    const what = path === null ? errorName(code) : `${errorName(code)} for ${path}`
+    super(options.detail === undefined ? what : `${what}: ${options.detail}`, options)
     this.code = code
     this.path = path
   }
