@@ -10,16 +10,19 @@ const factsFile = fileURLToPath(
 const skip = existsSync(factsFile) ? false : 'the facts are not at hand'
 
 /** The facts' spelling of a type: `vector<ustring>`, `Stat`. */
-function typeName(type: protocol.Type<unknown>): string {
-  const known = new Map<unknown, string>([
-    [protocol.int, 'int'],
-    [protocol.long, 'long'],
-    [protocol.boolean, 'boolean'],
-    [protocol.ustring, 'ustring'],
-    [protocol.nullableString, 'ustring'],
-    [protocol.buffer, 'buffer'],
-  ])
-  return known.get(type) ?? (type as { name?: string }).name ?? 'vector'
+function typeName({ shape }: protocol.Type<unknown>): string {
+  switch (shape.kind) {
+    case 'string':
+    case 'nullable string':
+      return 'ustring'
+    case 'vector':
+    case 'nullable vector':
+      return `vector<${typeName(shape.element)}>`
+    case 'record':
+      return shape.name
+    default:
+      return shape.kind
+  }
 }
 
 test('every record has the fields of ZooKeeper’s, in the same order', { skip }, () => {
@@ -36,11 +39,7 @@ test('every record has the fields of ZooKeeper’s, in the same order', { skip }
     const record = declared.get(name)
     assert.ok(record, `${name} is declared`)
     const own = Object.entries(record.fields).map(([field, type]) => [field, typeName(type)])
-    assert.deepEqual(
-      own,
-      fields.map(([field, type]) => [field, type.startsWith('vector') ? 'vector' : type]),
-      name,
-    )
+    assert.deepEqual(own, fields, name)
   }
 })
 
@@ -51,4 +50,24 @@ test('opcodes, errors and packet types are ZooKeeper’s', { skip }, () => {
   for (const { name, code } of facts.errorCodes) assert.equal(protocol.errorName(code), name)
   for (const { name, type } of facts.quorumPackets)
     assert.equal(protocol.packetType[name as keyof typeof protocol.packetType], type)
+  assert.equal(facts.opcodes.length, Object.keys(protocol.opCode).length)
+  assert.equal(facts.errorCodes.length, Object.keys(protocol.errorCode).length)
+  assert.equal(facts.quorumPackets.length, Object.keys(protocol.packetType).length)
+  for (const { code, statsOpName } of facts.opcodes) {
+    assert.equal(protocol.operationNames[code] ?? null, statsOpName, `operation ${code}`)
+  }
+})
+
+test('events, states, watcher types, create modes and permissions are ZooKeeper’s', { skip }, () => {
+  const facts = JSON.parse(readFileSync(factsFile, 'utf8'))
+  assert.deepEqual(protocol.specialXid, facts.specialXids)
+  assert.deepEqual(protocol.eventType, facts.eventTypes)
+  assert.deepEqual(protocol.keeperState, facts.keeperStates)
+  assert.deepEqual(protocol.watcherType, facts.watcherTypes)
+  assert.deepEqual(protocol.addWatchMode, facts.addWatchModes)
+  assert.deepEqual(protocol.createMode, facts.createModes)
+  assert.deepEqual(protocol.permission, facts.perms)
+  assert.deepEqual(protocol.serverState, facts.election.states)
+  assert.equal(protocol.maxInitialAddressBytes, facts.election.initialAddrMaxBytes)
+  assert.equal(protocol.maxElectionMessageBytes, facts.election.maxMessageBytes)
 })
