@@ -1,5 +1,4 @@
 import type { ByteReader } from '@vivarium/bytes'
-import { MalformedBytesError } from '@vivarium/bytes'
 import { type Address, type Clock, type Log, type Network, type Random, silentLog } from '@vivarium/platform'
 import {
   type Acl,
@@ -444,19 +443,19 @@ export class ZooKeeper {
   ): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#session.request(op, body, (code, reader) => {
-        if (code === errorCode.OK) {
-          try {
-            return resolve(read(reader))
-          } catch (error) {
-            reject(error)
-            // The stream can no longer be trusted: the session drops the connection.
-            if (error instanceof MalformedBytesError) throw error
-            return
-          }
+        if (code !== errorCode.OK) {
+          const result = outcome?.(code)
+          if (result === undefined) reject(this.#error(code, path))
+          else resolve(result)
+          return
         }
-        const result = outcome?.(code)
-        if (result === undefined) reject(this.#error(code, path))
-        else resolve(result)
+        try {
+          resolve(read(reader))
+        } catch (cause) {
+          reject(new ZooKeeperError(errorCode.MARSHALLINGERROR, path, { cause }))
+          // Whatever follows in the stream cannot be trusted: the session drops the connection.
+          throw cause
+        }
       })
     })
   }
