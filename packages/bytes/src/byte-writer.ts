@@ -109,6 +109,15 @@ export class ByteWriter {
     this.#buffer.writeInt32BE(value, position)
   }
 
+  patchInt64(position: number, value: bigint): void {
+    this.#buffer.writeBigInt64BE(value, position)
+  }
+
+  /** Forgets everything written behind `length`. */
+  truncate(length: number): void {
+    this.#length = length
+  }
+
   /** What has been written, sharing memory with the writer: use it before the next write, or after the last. */
   written(): Buffer {
     return this.#buffer.subarray(0, this.#length)

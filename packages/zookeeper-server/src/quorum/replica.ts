@@ -38,7 +38,7 @@ export interface Replica {
    * Committed transactions from `fromZxid` on read back from the log files, or null if the log does not reach back
    * that far or they are more than `maxBytes`.
    */
-  readLog(fromZxid: bigint, maxBytes: number): AsyncIterable<CommittedTxn> | null
+  readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null>
 
   // ---- the tree ---------------------------------------------------------------------------------------------------
   /** Applies a committed transaction, fires its watches and answers the client that waits for it, if it is here. */
@@ -52,6 +52,9 @@ export interface Replica {
 
   /** Writes a snapshot of the present tree to disk, synced. */
   saveSnapshot(): Promise<void>
+
+  /** Sets the text clients read at /zookeeper/config. */
+  setConfig(text: string): void
 
   // ---- serving ----------------------------------------------------------------------------------------------------
   /**
@@ -117,5 +120,5 @@ export interface ForwardedRequest {
 /** Bytes that arrive bit by bit. */
 export interface ByteSource {
   /** Exactly `length` bytes; rejects if the stream ends first. */
-  read(length: number): Promise<Buffer>
+  read(length: number): Promise<Buffer> | Buffer
 }

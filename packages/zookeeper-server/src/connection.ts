@@ -1,0 +1,606 @@
+import { ByteReader, ByteWriter, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
+import type { Clock, Connection, Log } from '@vivarium/platform'
+import {
+  authPacket,
+  type ConnectRequest,
+  create2Response,
+  createResponse,
+  errorCode,
+  type Id,
+  keeperState,
+  type MultiResult,
+  opCode,
+  operationNames,
+  permission,
+  readConnectRequest,
+  replyHeader,
+  type Stat,
+  setDataResponse,
+  specialXid,
+  syncRequest,
+  watcherEvent,
+  writeConnectResponse,
+  writeMultiResponse,
+} from '@vivarium/zookeeper-protocol'
+import { isFourLetterWord } from './admin/four-letter-words.ts'
+import type { Applied, DataTree } from './data-tree.ts'
+import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
+import { answerRead, readOpCodes } from './pipeline/reads.ts'
+import { type ServerStats, Summary } from './stats.ts'
+import type { Watcher, Watches } from './watches.ts'
+
+/** What a connection asks of its server. */
+export interface ConnectionHost {
+  readonly tree: DataTree
+  readonly watches: Watches
+  readonly stats: ServerStats
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: {
+    maxBuffer: number
+    skipAcl: boolean
+    digestAuth: boolean
+    superDigest: string | null
+    outstanding: number
+  }
+  /** Requests of all connections that wait for their transaction. */
+  outstanding: number
+  /** Answers with `sessionGranted` or `sessionRefused`, now or later; or closes. */
+  connect(connection: ClientConnection, request: ConnectRequest): void
+  /** Puts a write in order; `committed` follows. */
+  submit(connection: ClientConnection, operation: PendingOperation): void
+  /** Answers with `synced` once everything committed so far is here. */
+  sync(connection: ClientConnection, operation: PendingOperation): void
+  touch(connection: ClientConnection): void
+  answerWord(word: string, connection: ClientConnection): string
+  closed(connection: ClientConnection): void
+}
+
+/** A request that waits for its turn. A session's requests are answered in the order they came. */
+export interface PendingOperation {
+  readonly xid: number
+  readonly opCode: number
+  readonly body: Buffer
+  readonly receivedMs: number
+  /** A write or sync still out; a read that stands behind one. */
+  isWaiting: boolean
+}
+
+/** Above this many bytes of unread replies, a client is not read from. */
+const maxUnsentBytes = 4 * 1024 * 1024
+const maxEarlyFrames = 10_000
+const noPassword = Buffer.alloc(16)
+
+/** One client's connection: frames in, replies and events out, in order. */
+export class ClientConnection implements Watcher {
+  readonly socket: Connection
+  readonly #host: ConnectionHost
+  readonly #decoder: FrameDecoder
+  #state: 'new' | 'connecting' | 'serving' | 'closed' = 'new'
+  #firstBytes: Buffer = Buffer.alloc(0)
+  #early: Buffer[] = []
+  #queue: PendingOperation[] = []
+  /** The connect request has come; its answer may be out still. */
+  #knowsConnect = false
+  #knowsReadOnly = false
+  readonly #out = new ByteWriter(1024)
+  /** Events go before the reply being written: a client must hear of a change before it can see it. */
+  #events: Buffer[] = []
+  #isFlushQueued = false
+  #isPaused = false
+  #receivedMs = 0
+
+  sessionId = 0n
+  sessionTimeoutMs = 0
+  /** Whatever the server keeps for the session of this connection. */
+  session: unknown = null
+  identities: Id[]
+
+  // For `cons`.
+  readonly establishedWallMs: number
+  received = 0
+  sent = 0
+  readonly latencyMs: Summary = new Summary()
+  lastOperation = 'NA'
+  lastXid = 0
+  lastZxid = 0n
+  lastResponseMs = 0
+  lastLatencyMs = 0
+
+  constructor(socket: Connection, host: ConnectionHost) {
+    this.socket = socket
+    this.#host = host
+    this.#decoder = new FrameDecoder(host.limits.maxBuffer)
+    this.identities = [{ scheme: 'ip', id: socket.remote.host }]
+    this.establishedWallMs = host.clock.wallMs()
+    socket.onData = chunk => this.#receive(chunk)
+    socket.onClose = () => this.#closed()
+    socket.onDrain = () => this.#resumeIfPossible()
+  }
+
+  get outstanding(): number {
+    return this.#queue.length
+  }
+
+  get hasSession(): boolean {
+    return this.#state === 'serving'
+  }
+
+  get remoteText(): string {
+    return `/${this.socket.remote.host}:${this.socket.remote.port}`
+  }
+
+  get isReadable(): boolean {
+    return !this.#isPaused
+  }
+
+  // ---- receiving -----------------------------------------------------------------------------------------------------
+
+  #receive(chunk: Buffer): void {
+    if (this.#state === 'closed') return
+    const { stats, clock } = this.#host
+    stats.bytesReceived += chunk.length
+    this.#receivedMs = clock.monotonicMs()
+    let bytes = chunk
+    if (this.#state === 'new') {
+      bytes = this.#firstBytes.length === 0 ? chunk : Buffer.concat([this.#firstBytes, chunk])
+      if (bytes.length < 4) {
+        this.#firstBytes = bytes
+        return
+      }
+      this.#firstBytes = Buffer.alloc(0)
+      const word = bytes.toString('latin1', 0, 4)
+      if (isFourLetterWord(word)) return this.#answerWord(word)
+      this.#state = 'connecting'
+    }
+    try {
+      this.#decoder.push(bytes, frame => this.#frame(frame))
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error
+      stats.oversizedRequests++
+      const length = /-?\d+/.exec(error.message)?.[0]
+      this.#host.log.warn(
+        `Len error. A message from ${this.remoteText} with advertised length of ${length} is either a malformed message or too large to process ` +
+          `(length is greater than jute.maxbuffer=${this.#host.limits.maxBuffer})`,
+      )
+      this.close()
+      return
+    }
+    if (this.session !== null && this.#state === 'serving') this.#host.touch(this)
+    this.#pauseIfNeeded()
+  }
+
+  #answerWord(word: string): void {
+    this.#host.log.info(`Processing ${word} command from ${this.remoteText}`)
+    this.#state = 'closed'
+    this.socket.write(Buffer.from(this.#host.answerWord(word, this)))
+    this.socket.end()
+    this.#host.closed(this)
+  }
+
+  #frame(frame: Buffer): void {
+    if (this.#state === 'closed') return
+    this.received++
+    this.#host.stats.packetsReceived++
+    if (this.#state === 'serving') return this.#request(frame)
+    if (this.#knowsConnect) {
+      this.#early.push(frame)
+      if (this.#early.length > maxEarlyFrames) this.close()
+      return
+    }
+    this.#knowsConnect = true
+    let request: ConnectRequest
+    try {
+      const read = readConnectRequest(frame)
+      request = read.request
+      this.#knowsReadOnly = read.knowsReadOnly
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error
+      this.#host.log.warn(
+        `Exception causing close of session 0x0 from ${this.remoteText}: the connect request cannot be read (${error.message})`,
+      )
+      this.close()
+      return
+    }
+    this.#host.connect(this, request)
+  }
+
+  #request(frame: Buffer): void {
+    if (frame.length < 8) {
+      this.#host.log.warn(`Closing ${this.remoteText}: a request of ${frame.length} bytes has no header`)
+      this.close()
+      return
+    }
+    const xid = frame.readInt32BE(0)
+    const code = frame.readInt32BE(4)
+    const body = frame.subarray(8)
+    if (code === opCode.auth) return this.#authenticate(xid, body)
+    if (code === opCode.sasl) return this.#refuseSasl(xid)
+    const isRead = readOpCodes.has(code)
+    const operation: PendingOperation = {
+      xid,
+      opCode: code,
+      body,
+      receivedMs: this.#receivedMs,
+      isWaiting: !isRead,
+    }
+    if (isRead) {
+      if (this.#queue.length === 0) this.#answerRead(operation)
+      else this.#queue.push(operation)
+      return
+    }
+    if (!writeOpCodes.has(code) && code !== opCode.sync) {
+      this.#host.log.warn(`Received an unknown operation ${code} from ${this.remoteText}`)
+      this.#reply(xid, -1n, errorCode.UNIMPLEMENTED)
+      this.closeAfterFlush()
+      return
+    }
+    this.#queue.push(operation)
+    this.#host.outstanding++
+    if (code === opCode.sync) this.#host.sync(this, operation)
+    else this.#host.submit(this, operation)
+  }
+
+  // ---- the session ------------------------------------------------------------------------------------------------
+
+  sessionGranted(id: bigint, timeoutMs: number, password: Buffer, session: unknown): void {
+    if (this.#state === 'closed') return
+    this.sessionId = id
+    this.sessionTimeoutMs = timeoutMs
+    this.session = session
+    this.#state = 'serving'
+    this.#finish({ xid: 0, opCode: opCode.createSession, receivedMs: this.#receivedMs })
+    this.#writeConnect(timeoutMs, id, password)
+    const early = this.#early
+    this.#early = []
+    for (const frame of early) if (this.#isServing()) this.#request(frame)
+    this.#resumeIfPossible()
+  }
+
+  #isServing(): boolean {
+    return this.#state === 'serving'
+  }
+
+  /** The session the client came with is gone, or was never its own. */
+  sessionRefused(): void {
+    if (this.#state === 'closed') return
+    this.#writeConnect(0, 0n, noPassword)
+    this.closeAfterFlush()
+  }
+
+  #writeConnect(timeOut: number, sessionId: bigint, passwd: Buffer): void {
+    const start = this.#beginFrame()
+    writeConnectResponse(
+      this.#out,
+      { protocolVersion: 0, timeOut, sessionId, passwd, readOnly: false },
+      this.#knowsReadOnly,
+    )
+    this.#endFrame(start)
+  }
+
+  #authenticate(xid: number, body: Buffer): void {
+    const { limits, stats, log } = this.#host
+    let scheme: string | null = null
+    let auth: Buffer | null = null
+    try {
+      ;({ scheme, auth } = authPacket.read(new ByteReader(body)))
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error
+    }
+    if (scheme === 'digest' && limits.digestAuth && auth !== null) {
+      const identity = digestIdentity(auth.toString('utf8'))
+      this.#addIdentity({ scheme: 'digest', id: identity })
+      if (identity === limits.superDigest) this.#addIdentity({ scheme: superScheme, id: '' })
+    } else if (scheme !== 'ip') {
+      stats.authFailures++
+      log.warn(`Authentication failed for scheme: ${scheme}, client ${this.remoteText}`)
+      this.#reply(xid, 0n, errorCode.AUTHFAILED)
+      this.closeAfterFlush()
+      return
+    }
+    log.debug(`Authentication succeeded for scheme: ${scheme}`)
+    this.#reply(xid, 0n, errorCode.OK)
+  }
+
+  #addIdentity(identity: Id): void {
+    const known = this.identities.some(other => other.scheme === identity.scheme && other.id === identity.id)
+    if (!known) this.identities = [...this.identities, identity]
+  }
+
+  /** SASL is not set up: an answer without a token tells the client to go on without. */
+  #refuseSasl(xid: number): void {
+    const start = this.#beginFrame()
+    replyHeader.write(this.#out, { xid, zxid: 0n, err: errorCode.OK })
+    this.#out.int32(-1)
+    this.#endFrame(start)
+  }
+
+  // ---- answers ----------------------------------------------------------------------------------------------------
+
+  #answerRead(operation: PendingOperation): void {
+    const out = this.#out
+    const start = this.#beginFrame()
+    const zxid = this.#host.tree.lastProcessedZxid
+    out.int32(operation.xid)
+    out.int64(zxid)
+    out.int32(0)
+    let err: number
+    try {
+      const { tree, watches, limits } = this.#host
+      err = answerRead(
+        operation.opCode,
+        operation.body,
+        {
+          tree,
+          watches,
+          watcher: this,
+          sessionId: this.sessionId,
+          identities: this.identities,
+          skipAcl: limits.skipAcl,
+        },
+        out,
+      )
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error
+      err = errorCode.MARSHALLINGERROR
+    }
+    if (err !== errorCode.OK) {
+      out.truncate(start + 20)
+      out.patchInt32(start + 16, err)
+    }
+    this.#endFrame(start)
+    this.#finish(operation)
+  }
+
+  /** The transaction of the oldest waiting write has been applied. False if it is none of this connection's. */
+  committed(xid: number, code: number, applied: Applied, zxid: bigint): boolean {
+    const operation = this.#queue[0]
+    if (
+      operation === undefined ||
+      !operation.isWaiting ||
+      operation.xid !== xid ||
+      operation.opCode === opCode.sync
+    )
+      return false
+    this.#queue.shift()
+    this.#host.outstanding--
+    if (applied.err === errorCode.SESSIONMOVED) {
+      this.close()
+      return true
+    }
+    const start = this.#beginFrame()
+    replyHeader.write(this.#out, { xid, zxid, err: applied.err })
+    if (applied.err === errorCode.OK)
+      writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
+    this.#endFrame(start)
+    this.#finish(operation)
+    if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
+    else this.#answerReadsInTurn()
+    return true
+  }
+
+  /** Everything committed when the sync was asked for is here. */
+  synced(operation: PendingOperation): void {
+    operation.isWaiting = false
+    this.#host.outstanding--
+    if (this.#queue[0] === operation) this.#answerReadsInTurn()
+  }
+
+  #answerReadsInTurn(): void {
+    while (this.#queue.length > 0 && !this.#queue[0]!.isWaiting && this.#state === 'serving') {
+      const operation = this.#queue.shift()!
+      if (operation.opCode === opCode.sync) this.#answerSync(operation)
+      else this.#answerRead(operation)
+    }
+    this.#resumeIfPossible()
+  }
+
+  #answerSync(operation: PendingOperation): void {
+    const start = this.#beginFrame()
+    const { lastProcessedZxid } = this.#host.tree
+    try {
+      const { path } = syncRequest.read(new ByteReader(operation.body))
+      replyHeader.write(this.#out, { xid: operation.xid, zxid: lastProcessedZxid, err: errorCode.OK })
+      syncRequest.write(this.#out, { path })
+    } catch (error) {
+      if (!(error instanceof MalformedBytesError)) throw error
+      replyHeader.write(this.#out, {
+        xid: operation.xid,
+        zxid: lastProcessedZxid,
+        err: errorCode.MARSHALLINGERROR,
+      })
+    }
+    this.#endFrame(start)
+    this.#finish(operation)
+  }
+
+  notify(type: number, path: string, zxid: bigint): void {
+    if (this.#state !== 'serving') return
+    const node = this.#host.tree.nodes.get(path)
+    const { skipAcl } = this.#host.limits
+    if (node !== undefined && !skipAcl && !isAllowed(node.acl, permission.READ, this.identities)) return
+    const event = new ByteWriter(32 + path.length)
+    event.int32(0)
+    replyHeader.write(event, { xid: specialXid.notification, zxid, err: 0 })
+    watcherEvent.write(event, { type, state: keeperState.SyncConnected, path })
+    event.patchInt32(0, event.length - 4)
+    this.#events.push(event.written())
+    this.#queueFlush()
+  }
+
+  #reply(xid: number, zxid: bigint, err: number): void {
+    const start = this.#beginFrame()
+    replyHeader.write(this.#out, { xid, zxid, err })
+    this.#endFrame(start)
+  }
+
+  #beginFrame(): number {
+    // Events queued so far belong before this reply.
+    this.#moveEvents()
+    return this.#out.reserve(4)
+  }
+
+  #endFrame(start: number): void {
+    const length = this.#out.length - start - 4
+    this.#out.patchInt32(start, length)
+    if (this.#events.length > 0) this.#putEventsBefore(start)
+    const { stats } = this.#host
+    this.sent++
+    stats.packetsSent++
+    stats.lastResponseBytes = length
+    stats.responseBytes.add(length)
+    this.#queueFlush()
+  }
+
+  #moveEvents(): void {
+    if (this.#events.length === 0) return
+    for (const event of this.#events) {
+      this.#out.bytes(event)
+      this.sent++
+      this.#host.stats.packetsSent++
+    }
+    this.#events = []
+  }
+
+  #putEventsBefore(start: number): void {
+    const reply = Buffer.from(this.#out.written().subarray(start))
+    this.#out.truncate(start)
+    this.#moveEvents()
+    this.#out.bytes(reply)
+  }
+
+  #queueFlush(): void {
+    if (this.#isFlushQueued) return
+    this.#isFlushQueued = true
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#isFlushQueued = false
+    this.#moveEvents()
+    if (this.#out.length === 0) return
+    // A copy: the socket may keep the bytes after this turn, and the writer is used again.
+    const bytes = Buffer.from(this.#out.written())
+    this.#out.reset()
+    this.socket.write(bytes)
+  }
+
+  #finish(operation: { xid: number; opCode: number; receivedMs: number }): void {
+    const nowMs = this.#host.clock.monotonicMs()
+    const latencyMs = nowMs - operation.receivedMs
+    this.latencyMs.add(latencyMs)
+    this.#host.stats.latencyMs.add(latencyMs)
+    this.lastOperation =
+      operationNames[operation.opCode] ?? (operation.opCode === opCode.createSession ? 'SESS' : 'NA')
+    this.lastXid = operation.xid
+    this.lastZxid = this.#host.tree.lastProcessedZxid
+    this.lastResponseMs = nowMs
+    this.lastLatencyMs = latencyMs
+  }
+
+  resetStats(): void {
+    this.received = 0
+    this.sent = 0
+    this.latencyMs.reset()
+  }
+
+  // ---- holding back -------------------------------------------------------------------------------------------------
+
+  #pauseIfNeeded(): void {
+    if (this.#isPaused || this.#state === 'closed') return
+    const isCrowded = this.#host.outstanding > this.#host.limits.outstanding && this.#queue.length > 0
+    const isWaitingForSession = this.#state === 'connecting' && this.#knowsConnect
+    if (!isCrowded && !isWaitingForSession && this.socket.pendingBytes < maxUnsentBytes) return
+    this.#isPaused = true
+    this.socket.pause()
+  }
+
+  #resumeIfPossible(): void {
+    if (!this.#isPaused || this.#state === 'closed') return
+    const isCrowded = this.#host.outstanding > this.#host.limits.outstanding && this.#queue.length > 0
+    if (isCrowded || this.socket.pendingBytes >= maxUnsentBytes || this.#state === 'connecting') return
+    this.#isPaused = false
+    this.socket.resume()
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------------
+
+  /** Sends what is answered, then closes. */
+  closeAfterFlush(): void {
+    if (this.#state === 'closed') return
+    this.#flush()
+    this.socket.end()
+    this.#closed()
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return
+    this.socket.destroy()
+    this.#closed()
+  }
+
+  #closed(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    for (const operation of this.#queue) {
+      if (operation.isWaiting) this.#host.outstanding--
+    }
+    this.#queue = []
+    this.#early = []
+    this.#host.closed(this)
+  }
+}
+
+/** Opcodes that become a transaction. */
+const writeOpCodes: ReadonlySet<number> = new Set([
+  opCode.create,
+  opCode.create2,
+  opCode.createContainer,
+  opCode.createTTL,
+  opCode.delete,
+  opCode.deleteContainer,
+  opCode.setData,
+  opCode.setACL,
+  opCode.multi,
+  opCode.reconfig,
+  opCode.closeSession,
+])
+
+/** The body of a write's reply. */
+function writeResult(out: ByteWriter, code: number, applied: Applied): void {
+  switch (code) {
+    case opCode.create:
+      return createResponse.write(out, { path: applied.path! })
+    case opCode.create2:
+    case opCode.createContainer:
+    case opCode.createTTL:
+      return create2Response.write(out, { path: applied.path!, stat: applied.stat! })
+    case opCode.setData:
+    case opCode.setACL:
+      return setDataResponse.write(out, { stat: applied.stat! })
+    case opCode.multi:
+      return writeMultiResponse(out, multiResults(applied.parts!))
+  }
+}
+
+function multiResults(parts: readonly Applied[]): MultiResult[] {
+  const failed = parts.some(part => part.err !== errorCode.OK)
+  return parts.map(part => (failed ? { type: -1, err: part.err } : multiResult(part)))
+}
+
+function multiResult(part: Applied): MultiResult {
+  switch (part.code) {
+    case opCode.create:
+      return { type: opCode.create, path: part.path! }
+    case opCode.create2:
+    case opCode.createContainer:
+    case opCode.createTTL:
+      return { type: opCode.create2, path: part.path!, stat: part.stat! }
+    case opCode.delete:
+      return { type: opCode.delete }
+    case opCode.setData:
+      return { type: opCode.setData, stat: part.stat as Stat }
+    default:
+      return { type: opCode.check }
+  }
+}

@@ -1,0 +1,248 @@
+import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
+import { formatZxid, type TxnHeader } from '@vivarium/zookeeper-protocol'
+import { type Applied, DataTree } from './data-tree.ts'
+import { versionFolder } from './persistence/file-names.ts'
+import { purge } from './persistence/purge.ts'
+import { recover } from './persistence/recovery.ts'
+import { deserializeDatabase } from './persistence/snapshot-reader.ts'
+import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
+import { TxnLog } from './persistence/txn-log.ts'
+import { endOfZxid, readLog } from './persistence/txn-log-reader.ts'
+import type { ByteSource, CommittedTxn } from './quorum/replica.ts'
+import type { ServerSettings } from './settings.ts'
+import type { ServerStats } from './stats.ts'
+import { decodeEntry, type Txn } from './txn.ts'
+import { Watches } from './watches.ts'
+
+export interface DatabaseWorld {
+  disk: Disk
+  clock: Clock
+  random: Random
+  log: Log
+}
+
+/**
+ * A server's copy of the replicated state: tree, sessions and watches in memory, log and snapshots on disk. Knows nothing
+ * of clients or peers.
+ */
+export class Database {
+  readonly tree: DataTree
+  readonly watches: Watches = new Watches()
+  /** Global sessions and their timeouts, as replicated. */
+  sessions = new Map<bigint, number>()
+  /** The newest committed transactions, oldest first: what learners are brought up to date with. */
+  readonly committedLog: CommittedTxn[] = []
+  readonly #world: DatabaseWorld
+  readonly #log: Log
+  readonly #settings: ServerSettings
+  readonly #stats: ServerStats
+  readonly #folders: { snapshots: string; logs: string }
+  readonly #txnLog: TxnLog
+  #lastLoggedZxid = 0n
+  #txnsSinceSnapshot = 0
+  #snapshotAfter = { txns: 0, bytes: 0 }
+  #isSnapshotting: Promise<void> | null = null
+
+  /** `onFailure`: the disk failed; nothing more will be acknowledged. */
+  constructor(
+    world: DatabaseWorld,
+    settings: ServerSettings,
+    stats: ServerStats,
+    onFailure: (error: Error) => void,
+  ) {
+    this.#world = world
+    this.#log = world.log.named('ZooKeeperServer')
+    this.#settings = settings
+    this.#stats = stats
+    const { values } = settings
+    this.tree = new DataTree({
+      extendedTypes: values.extendedTypesEnabled,
+      digests: values['digest.enabled'],
+    })
+    this.#folders = { snapshots: versionFolder(settings.dataDir), logs: versionFolder(settings.dataLogDir) }
+    this.#txnLog = new TxnLog(
+      world,
+      this.#folders.logs,
+      {
+        preallocateBytes: values.preAllocSize * 1024,
+        sync: values.forceSync === 'yes',
+        slowSyncMs: values['fsync.warningthresholdms'],
+        maxFileBytes: Math.max(0, values.txnLogSizeLimitInKb * 1024),
+      },
+      onFailure,
+    )
+    this.#drawSnapshotPoint()
+  }
+
+  get lastLoggedZxid(): bigint {
+    return this.#lastLoggedZxid
+  }
+
+  get folders(): { readonly snapshots: string; readonly logs: string } {
+    return this.#folders
+  }
+
+  get syncTimes(): { count: number; totalMs: number; maxMs: number } {
+    return this.#txnLog.syncTimes
+  }
+
+  /** Loads what is on disk. Rejects with DataError when it cannot be trusted. */
+  async open(): Promise<void> {
+    const { disk, clock } = this.#world
+    await disk.makeDirectory(this.#folders.snapshots)
+    await disk.makeDirectory(this.#folders.logs)
+    const startedMs = clock.monotonicMs()
+    const recovered = await recover(this.#world, this.#folders, this.tree, {
+      keepCommitted: this.#settings.values.commitLogCount,
+      trustEmpty: this.#settings.values['snapshot.trust.empty'],
+    })
+    this.sessions = recovered.sessions
+    this.committedLog.splice(0, this.committedLog.length, ...recovered.committed)
+    this.#lastLoggedZxid = recovered.lastZxid
+    if (recovered.isEmpty) await this.saveSnapshot()
+    const tookMs = clock.monotonicMs() - startedMs
+    this.#stats.loadMs.add(tookMs)
+    this.#log.info(
+      `Snapshot loaded in ${Math.round(tookMs)} ms, highest zxid is 0x${formatZxid(this.tree.lastProcessedZxid)}, digest is ${this.tree.digest}`,
+    )
+  }
+
+  append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
+    assert(zxid > this.#lastLoggedZxid, 'transactions are logged in zxid order')
+    this.#lastLoggedZxid = zxid
+    this.#txnLog.append(zxid, entry, onDurable)
+    this.#txnsSinceSnapshot++
+  }
+
+  flush(): Promise<void> {
+    return this.#txnLog.flush()
+  }
+
+  /** Applies a committed transaction to tree and sessions; its watches fire. */
+  apply(header: TxnHeader, txn: Txn, entry: Buffer): Applied {
+    if (txn.type === 'createSession') this.sessions.set(header.clientId, txn.timeOut)
+    else if (txn.type === 'closeSession') this.sessions.delete(header.clientId)
+    const applied = this.tree.apply(header, txn, this.watches)
+    this.committedLog.push({ zxid: header.zxid, entry })
+    if (this.committedLog.length >= this.#settings.values.commitLogCount * 2) {
+      this.committedLog.splice(0, this.committedLog.length - this.#settings.values.commitLogCount)
+    }
+    this.#stats.commits++
+    this.#snapshotIfDue()
+    return applied
+  }
+
+  /** The same for a transaction nobody here waits for. */
+  applyEntry(entry: Buffer): void {
+    const { header, txn } = decodeEntry(entry)
+    this.apply(header, txn, entry)
+  }
+
+  // ---- snapshots --------------------------------------------------------------------------------------------------------
+
+  #drawSnapshotPoint(): void {
+    const { snapCount, snapSizeLimitInKb } = this.#settings.values
+    const half = Math.floor(snapCount / 2)
+    this.#snapshotAfter.txns = half + this.#world.random.below(Math.max(1, half))
+    const bytes = snapSizeLimitInKb > 0 ? (snapSizeLimitInKb * 1024) / 2 : Number.POSITIVE_INFINITY
+    this.#snapshotAfter.bytes = Number.isFinite(bytes) ? bytes + this.#world.random.below(2 ** 30) : bytes
+    this.#txnsSinceSnapshot = 0
+  }
+
+  #snapshotIfDue(): void {
+    if (
+      this.#txnsSinceSnapshot <= this.#snapshotAfter.txns &&
+      this.#txnLog.bytesSinceRoll <= this.#snapshotAfter.bytes
+    )
+      return
+    this.#drawSnapshotPoint()
+    this.#txnLog.roll()
+    if (this.#isSnapshotting !== null) return this.#log.warn('Too busy to snap, skipping')
+    // A failed snapshot loses nothing: the log still holds every transaction.
+    background(this.saveSnapshot(), error => {
+      this.#stats.snapshotErrors++
+      this.#log.error('Severe error: the snapshot could not be written', error)
+    })
+  }
+
+  /** Writes a snapshot of the tree as it is now; the log goes on meanwhile. */
+  async saveSnapshot(): Promise<void> {
+    if (this.#isSnapshotting !== null) await this.#isSnapshotting
+    const running = this.#writeSnapshot()
+    this.#isSnapshotting = running
+    try {
+      await running
+    } finally {
+      this.#isSnapshotting = null
+    }
+  }
+
+  async #writeSnapshot(): Promise<void> {
+    const { disk, clock } = this.#world
+    const startedMs = clock.monotonicMs()
+    this.#log.info(`Snapshotting: 0x${formatZxid(this.tree.lastProcessedZxid)} to ${this.#folders.snapshots}`)
+    await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions)
+    const tookMs = clock.monotonicMs() - startedMs
+    this.#stats.snapshots++
+    this.#stats.snapshotMs.add(tookMs)
+    this.#log.info(`Snapshot taken in ${Math.round(tookMs)} ms`)
+  }
+
+  async purge(keep: number): Promise<void> {
+    for (const path of await purge(this.#world.disk, this.#folders, keep))
+      this.#log.info(`Removing file: ${path}`)
+  }
+
+  // ---- for learners -------------------------------------------------------------------------------------------------------
+
+  async *serialize(): AsyncGenerator<Buffer> {
+    yield* serializeDatabase(this.tree, this.sessions)
+  }
+
+  /** Replaces everything by a leader's database as of `zxid`. */
+  async restore(zxid: bigint, stream: ByteSource): Promise<void> {
+    this.sessions = await deserializeDatabase(stream, this.tree)
+    this.tree.lastProcessedZxid = zxid
+    this.committedLog.length = 0
+    this.#lastLoggedZxid = zxid
+    await this.#txnLog.close()
+  }
+
+  /** Committed transactions from `fromZxid` on, from the log files; null if they do not reach back that far. */
+  async readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
+    await this.flush()
+    const txns: CommittedTxn[] = []
+    let bytes = 0
+    for await (const { zxid, entry } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
+      if (zxid > this.tree.lastProcessedZxid) break
+      if (txns.length === 0 && zxid > fromZxid) return null
+      bytes += entry.length
+      if (bytes > maxBytes) return null
+      txns.push({ zxid, entry: Buffer.from(entry) })
+    }
+    return txns
+  }
+
+  /** Cuts the log behind `zxid` and loads the tree anew from disk. */
+  async truncate(zxid: bigint): Promise<void> {
+    const { disk } = this.#world
+    await this.#txnLog.close()
+    await TxnLog.truncate(disk, this.#folders.logs, zxid, (path, at) => endOfZxid(disk, path, at))
+    this.tree.clear()
+    this.tree.finishRestore()
+    this.committedLog.length = 0
+    const recovered = await recover(this.#world, this.#folders, this.tree, {
+      keepCommitted: this.#settings.values.commitLogCount,
+      trustEmpty: this.#settings.values['snapshot.trust.empty'],
+    })
+    assert(recovered.lastZxid === zxid, `the log ends at 0x${formatZxid(zxid)} after it was cut there`)
+    this.sessions = recovered.sessions
+    this.committedLog.push(...recovered.committed)
+    this.#lastLoggedZxid = zxid
+  }
+
+  async close(): Promise<void> {
+    await this.#isSnapshotting
+    await this.#txnLog.close()
+  }
+}

@@ -1,0 +1,111 @@
+import type { Clock, Disk, Log } from '@vivarium/platform'
+import { formatZxid } from '@vivarium/zookeeper-protocol'
+import type { DataTree } from '../data-tree.ts'
+import type { CommittedTxn } from '../quorum/replica.ts'
+import { decodeEntry } from '../txn.ts'
+import { DataError } from './data-error.ts'
+import { listFiles } from './file-names.ts'
+import { looksWhole, readSnapshot } from './snapshot-reader.ts'
+import { readLog } from './txn-log-reader.ts'
+
+/** Apache tries this many snapshots, newest first. */
+const maxSnapshotsTried = 100
+
+export interface Recovered {
+  sessions: Map<bigint, number>
+  /** Newest transaction found; 0 in an empty directory. */
+  lastZxid: bigint
+  /** The newest `keepCommitted` transactions. */
+  committed: CommittedTxn[]
+  isEmpty: boolean
+}
+
+/**
+ * Loads the newest whole snapshot and replays the log behind it into `tree`. Throws DataError when what is there cannot
+ * be trusted: nothing is ever dropped in silence but a torn last record.
+ */
+export async function recover(
+  world: { disk: Disk; clock: Clock; log: Log },
+  folders: { snapshots: string; logs: string },
+  tree: DataTree,
+  options: { keepCommitted: number; trustEmpty: boolean },
+): Promise<Recovered> {
+  const { disk, clock } = world
+  const log = world.log.named('FileTxnSnapLog')
+  const startedMs = clock.monotonicMs()
+  const sessions = await loadSnapshot(disk, log, folders.snapshots, tree)
+  const isEmpty = sessions === null
+  const live = sessions ?? new Map<bigint, number>()
+  const committed: CommittedTxn[] = []
+  let lastZxid = tree.lastProcessedZxid
+  let count = 0
+  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n)) {
+    if (isEmpty && count === 0 && !options.trustEmpty) {
+      throw new DataError(
+        path,
+        'there is a log but no snapshot it could build on',
+        'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
+      )
+    }
+    applyRecovered(tree, live, entry)
+    count++
+    if (zxid <= lastZxid)
+      log.warn(
+        `Zxid 0x${formatZxid(zxid)} in ${path} is not larger than the one before it, 0x${formatZxid(lastZxid)}`,
+      )
+    lastZxid = zxid
+    committed.push({ zxid, entry: Buffer.from(entry) })
+    if (committed.length > options.keepCommitted * 2)
+      committed.splice(0, committed.length - options.keepCommitted)
+  }
+  if (committed.length > options.keepCommitted) committed.splice(0, committed.length - options.keepCommitted)
+  log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
+  return { sessions: live, lastZxid, committed, isEmpty: isEmpty && count === 0 }
+}
+
+function applyRecovered(tree: DataTree, sessions: Map<bigint, number>, entry: Buffer): void {
+  const { header, txn } = decodeEntry(entry)
+  if (txn.type === 'createSession') sessions.set(header.clientId, txn.timeOut)
+  if (txn.type === 'closeSession') sessions.delete(header.clientId)
+  tree.apply(header, txn, null)
+}
+
+/** null when there is no snapshot at all. */
+async function loadSnapshot(
+  disk: Disk,
+  log: Log,
+  folder: string,
+  tree: DataTree,
+): Promise<Map<bigint, number> | null> {
+  const files = (await listFiles(disk, folder, 'snapshot')).reverse()
+  let lastError: Error | null = null
+  let tried = 0
+  for (const file of files) {
+    if (tried >= maxSnapshotsTried) break
+    if (!(await looksWhole(disk, file))) {
+      log.warn(`Invalid snapshot ${file.name}: it is not whole`)
+      continue
+    }
+    tried++
+    try {
+      log.info(`Reading snapshot ${file.path}`)
+      const sessions = await readSnapshot(disk, file, tree)
+      tree.lastProcessedZxid = file.zxid
+      return sessions
+    } catch (error) {
+      lastError = error as Error
+      log.warn(`problem reading snap file ${file.path}`, error)
+    }
+  }
+  if (files.length > 0) {
+    throw (
+      lastError ??
+      new DataError(
+        folder,
+        'no snapshot in it is whole',
+        'restore one from a backup, or remove the data directory (keep myid) in an ensemble so that the server copies its state from the others',
+      )
+    )
+  }
+  return null
+}

@@ -1,0 +1,163 @@
+import type { Disk, DiskFile } from '@vivarium/platform'
+import { adler32 } from './adler32.ts'
+import { DataError } from './data-error.ts'
+import { listFiles, type NamedFile } from './file-names.ts'
+import { endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
+
+const chunkBytes = 256 * 1024
+/** Larger than any transaction: jute.maxbuffer bounds a request to 1 MiB, a multi of such is refused. */
+const maxEntryBytes = 256 * 1024 * 1024
+
+/** One record of a log file. */
+export interface LogRecord {
+  zxid: bigint
+  /** Header, body and digest; valid for as long as the caller keeps it. */
+  entry: Buffer
+  /** Position in the file behind the record. */
+  end: number
+}
+
+/**
+ * Reads the records of one log file in order. Ends at padding, at the end of the file or at a torn last record; a record
+ * that is complete and wrong is an error, since it may have been acknowledged.
+ */
+export async function* readLogFile(disk: Disk, path: string, isNewest: boolean): AsyncGenerator<LogRecord> {
+  const file = await disk.open(path, 'read')
+  try {
+    const reader = new ChunkedReader(file)
+    const header = await reader.take(logHeaderBytes)
+    if (header === null) {
+      if (isNewest) return
+      throw new DataError(
+        path,
+        'the header is cut off',
+        'restore the file from a backup, or remove the data directory so that the server copies its state from the others',
+      )
+    }
+    if (header.readInt32BE(0) !== logMagic || header.readInt32BE(4) !== logVersion) {
+      throw new DataError(
+        path,
+        'this is not a ZooKeeper transaction log',
+        'move the file out of the data directory',
+      )
+    }
+    for (;;) {
+      const start = reader.position
+      const head = await reader.take(12)
+      if (head === null) return
+      const length = head.readInt32BE(8)
+      if (length === 0) return
+      if (length < 0 || length > maxEntryBytes) throw damaged(path, start, `a record of ${length} bytes`)
+      const record = await reader.take(length + 1)
+      if (record === null || record[length] !== endOfRecord) {
+        // Only what was never synced can be torn, and only at the very end: something readable behind it is damage.
+        if (record !== null && (await reader.hasMore()))
+          throw damaged(path, start, 'a record without end mark, with data behind it')
+        return
+      }
+      const entry = record.subarray(0, length)
+      if (head.readUInt32BE(4) !== adler32(entry))
+        throw damaged(path, start, 'a record whose checksum does not match')
+      if (length < 32) throw damaged(path, start, 'a record too short for a transaction')
+      yield { zxid: entry.readBigInt64BE(12), entry, end: reader.position }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** All records from `fromZxid` on, over all files. */
+export async function* readLog(
+  disk: Disk,
+  folder: string,
+  fromZxid: bigint,
+): AsyncGenerator<LogRecord & { path: string }> {
+  const files = await filesFrom(disk, folder, fromZxid)
+  for (const [index, file] of files.entries()) {
+    for await (const record of readLogFile(disk, file.path, index === files.length - 1)) {
+      if (record.zxid >= fromZxid) yield { ...record, path: file.path }
+    }
+  }
+}
+
+/** Files that can hold `fromZxid` or later ones. An empty newest file, left by a crash at its creation, is removed. */
+async function filesFrom(disk: Disk, folder: string, fromZxid: bigint): Promise<NamedFile[]> {
+  const files = await listFiles(disk, folder, 'log')
+  const newest = files.at(-1)
+  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) {
+    await disk.remove(newest.path)
+    files.pop()
+  }
+  const first = files.findLastIndex(file => file.zxid <= fromZxid)
+  return files.slice(Math.max(first, 0))
+}
+
+/** Where in the file the record `zxid` ends; rejects if it is not there. */
+export async function endOfZxid(disk: Disk, path: string, zxid: bigint): Promise<number> {
+  let end = logHeaderBytes
+  let found = false
+  for await (const record of readLogFile(disk, path, true)) {
+    if (record.zxid > zxid) break
+    end = record.end
+    found ||= record.zxid === zxid
+  }
+  if (!found)
+    throw new DataError(
+      path,
+      `it does not hold transaction 0x${zxid.toString(16)} to cut behind`,
+      'remove the data directory so that the server copies its state from the others',
+    )
+  return end
+}
+
+function damaged(path: string, position: number, what: string): DataError {
+  return new DataError(
+    path,
+    `${what} at position ${position}`,
+    'the file is damaged. In an ensemble, remove this data directory (keep myid) so that the server copies its state from the others; ' +
+      'otherwise repair it with `zkTxnLogToolkit.sh -r`, which may lose that transaction',
+  )
+}
+
+/** Takes bytes off a file in order, reading ahead in chunks. */
+class ChunkedReader {
+  readonly #file: DiskFile
+  #buffer = Buffer.alloc(0)
+  #offset = 0
+  #filePosition = 0
+
+  constructor(file: DiskFile) {
+    this.#file = file
+  }
+
+  get position(): number {
+    return this.#filePosition - (this.#buffer.length - this.#offset)
+  }
+
+  /** The next `length` bytes, or null if the file ends before. Padding counts as bytes. */
+  async take(length: number): Promise<Buffer | null> {
+    while (this.#buffer.length - this.#offset < length) {
+      const missing = length - (this.#buffer.length - this.#offset)
+      const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, missing))
+      const count = await this.#file.read(chunk, this.#filePosition)
+      if (count === 0) return null
+      this.#filePosition += count
+      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#offset), chunk.subarray(0, count)])
+      this.#offset = 0
+    }
+    const taken = this.#buffer.subarray(this.#offset, this.#offset + length)
+    this.#offset += length
+    return taken
+  }
+
+  /** Whether anything but zeros follows. */
+  async hasMore(): Promise<boolean> {
+    for (;;) {
+      const rest = this.#buffer.subarray(this.#offset)
+      if (rest.some(byte => byte !== 0)) return true
+      this.#offset = this.#buffer.length
+      if ((await this.take(1)) === null) return false
+      this.#offset--
+    }
+  }
+}

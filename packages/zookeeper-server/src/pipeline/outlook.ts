@@ -1,0 +1,115 @@
+import type { Acl } from '@vivarium/zookeeper-protocol'
+import type { DataTree } from '../data-tree.ts'
+import { nodeDigest } from '../digest.ts'
+
+/** A znode as it will be once everything proposed so far is applied. */
+export interface NodeView {
+  readonly data: Buffer | null
+  readonly acl: readonly Acl[]
+  readonly czxid: bigint
+  readonly mzxid: bigint
+  readonly pzxid: bigint
+  readonly ctimeMs: number
+  readonly mtimeMs: number
+  readonly version: number
+  readonly cversion: number
+  readonly aversion: number
+  readonly ephemeralOwner: bigint
+  readonly childCount: number
+  readonly digest: number
+}
+
+interface Prediction {
+  /** The newest proposal that touches the znode. */
+  zxid: bigint
+  /** null: it will be gone. */
+  node: NodeView | null
+}
+
+/**
+ * The tree's future: what znodes will be like when the proposals in flight have been applied. A leader checks requests
+ * against it, so that it need not wait for one write before it checks the next.
+ */
+export class Outlook {
+  readonly #tree: DataTree
+  readonly #predictions = new Map<string, Prediction>()
+  /** Touched paths in zxid order, to be forgotten once applied. */
+  #touched: { zxid: bigint; path: string }[] = []
+  #forgotten = 0
+  /** What the digest of the tree will be. */
+  digest: bigint
+  readonly #digests: boolean
+  /** Inside a multi: predictions as they were before it. */
+  #undo: Map<string, Prediction | undefined> | null = null
+
+  constructor(tree: DataTree, options: { digests: boolean }) {
+    this.#tree = tree
+    this.digest = tree.digest
+    this.#digests = options.digests
+  }
+
+  get(path: string): NodeView | null {
+    const prediction = this.#predictions.get(path)
+    if (prediction !== undefined) return prediction.node
+    return this.#tree.nodes.get(path) ?? null
+  }
+
+  /** The znode will be like this (null: gone) after transaction `zxid`. */
+  set(path: string, zxid: bigint, node: Omit<NodeView, 'digest'> | null): void {
+    if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
+    const before = this.get(path)?.digest ?? 0
+    let after = 0
+    if (node !== null && this.#digests) after = nodeDigest(path, node.data, node)
+    if (after !== before) this.digest = BigInt.asUintN(64, this.digest + BigInt(after - before))
+    this.#predictions.set(path, { zxid, node: node === null ? null : { ...node, digest: after } })
+    this.#touched.push({ zxid, path })
+  }
+
+  /** Ephemerals `sessionId` will own. */
+  ephemeralsOf(sessionId: bigint): Set<string> {
+    const paths = new Set(this.#tree.ephemeralsOf(sessionId))
+    for (const [path, { node }] of this.#predictions) {
+      if (node?.ephemeralOwner === sessionId) paths.add(path)
+      else paths.delete(path)
+    }
+    return paths
+  }
+
+  /**
+   * Runs the parts of a multi. If one throws, everything they foresaw is taken back and the error goes on.
+   */
+  allOrNothing<T>(parts: () => T): T {
+    const { digest } = this
+    const length = this.#touched.length
+    this.#undo = new Map()
+    try {
+      return parts()
+    } catch (error) {
+      for (const [path, prediction] of this.#undo) {
+        if (prediction === undefined) this.#predictions.delete(path)
+        else this.#predictions.set(path, prediction)
+      }
+      this.#touched.length = length
+      this.digest = digest
+      throw error
+    } finally {
+      this.#undo = null
+    }
+  }
+
+  /** Everything up to `zxid` is in the tree now. */
+  applied(zxid: bigint): void {
+    while (this.#forgotten < this.#touched.length && this.#touched[this.#forgotten]!.zxid <= zxid) {
+      const { path } = this.#touched[this.#forgotten++]!
+      const prediction = this.#predictions.get(path)
+      if (prediction !== undefined && prediction.zxid <= zxid) this.#predictions.delete(path)
+    }
+    if (this.#forgotten === this.#touched.length) {
+      this.#touched = []
+      this.#forgotten = 0
+    } else if (this.#forgotten > 4096) {
+      this.#touched = this.#touched.slice(this.#forgotten)
+      this.#forgotten = 0
+    }
+  }
+}

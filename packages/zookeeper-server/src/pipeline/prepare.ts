@@ -1,0 +1,401 @@
+import { ByteReader, MalformedBytesError } from '@vivarium/bytes'
+import { assert } from '@vivarium/platform'
+import {
+  type Acl,
+  type CreateRequest,
+  checkVersionRequest,
+  createMode,
+  createRequest,
+  createSessionTxn,
+  createTtlRequest,
+  deleteContainerRequest,
+  deleteRequest,
+  errorCode,
+  type Id,
+  opCode,
+  parentOf,
+  pathProblem,
+  permission,
+  readMultiRequest,
+  setAclRequest,
+  setDataRequest,
+  type TxnHeader,
+} from '@vivarium/zookeeper-protocol'
+import type { DataTree } from '../data-tree.ts'
+import { digestVersion } from '../digest.ts'
+import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
+import type { SessionTracker } from '../sessions.ts'
+import { encodeEntry, type MultiPart, type Txn } from '../txn.ts'
+import { isAllowed, storableAcl } from './access.ts'
+import { type NodeView, Outlook } from './outlook.ts'
+
+/** A write that waits for its place in the order. */
+export interface WriteRequest {
+  readonly sessionId: bigint
+  readonly xid: number
+  readonly opCode: number
+  /** The request record, without its header. */
+  readonly body: Buffer
+  readonly identities: readonly Id[]
+  /** Where the request came from; must be where its session is. null: from the server itself. */
+  readonly owner: unknown
+}
+
+/** A transaction with its place in the order, ready to be proposed. */
+export interface Prepared {
+  readonly header: TxnHeader
+  readonly txn: Txn
+  readonly entry: Buffer
+}
+
+export interface PrepareOptions {
+  extendedTypes: boolean
+  digests: boolean
+  /** `skipACL=yes` */
+  skipAcl: boolean
+  /** `closeSessionTxn.enabled`: whether the transaction lists the ephemerals that go. */
+  closeSessionLists: boolean
+}
+
+/** Why a request is refused; becomes an error transaction. */
+class Refusal extends Error {
+  readonly code: number
+  constructor(code: number) {
+    super('refused')
+    this.code = code
+  }
+}
+
+const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'])
+
+/**
+ * Turns requests into transactions: the one place where a write is judged, on the leader or on a server alone.
+ * Judges against what the tree will be once all proposals in flight are applied. Every request takes a zxid, refused
+ * ones too, and what comes out can be applied by any server at any later time.
+ */
+export class Preparer {
+  readonly #tree: DataTree
+  readonly #sessions: SessionTracker
+  readonly #options: PrepareOptions
+  readonly #outlook: Outlook
+  #lastZxid: bigint
+
+  constructor(tree: DataTree, sessions: SessionTracker, lastZxid: bigint, options: PrepareOptions) {
+    this.#tree = tree
+    this.#sessions = sessions
+    this.#options = options
+    this.#outlook = new Outlook(tree, options)
+    this.#lastZxid = lastZxid
+  }
+
+  get lastZxid(): bigint {
+    return this.#lastZxid
+  }
+
+  /** A transaction has been applied to the tree. */
+  applied(zxid: bigint): void {
+    this.#outlook.applied(zxid)
+  }
+
+  prepare(request: WriteRequest, wallMs: number): Prepared {
+    const zxid = ++this.#lastZxid
+    let txn: Txn
+    try {
+      txn = this.#judge(request, zxid, wallMs)
+    } catch (error) {
+      txn = { type: 'error', err: codeOf(error) }
+    }
+    const header: TxnHeader = {
+      clientId: request.sessionId,
+      cxid: request.xid,
+      zxid,
+      time: BigInt(wallMs),
+      type: txn.type === 'error' ? opCode.error : request.opCode,
+    }
+    const digest =
+      this.#options.digests && txn.type !== 'error'
+        ? { version: digestVersion, treeDigest: BigInt.asIntN(64, this.#outlook.digest) }
+        : null
+    return { header, txn, entry: encodeEntry(header, txn, digest) }
+  }
+
+  #judge(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
+    switch (request.opCode) {
+      case opCode.createSession: {
+        const { timeOut } = createSessionTxn.read(new ByteReader(request.body))
+        return { type: 'createSession', timeOut }
+      }
+      case opCode.closeSession:
+        return this.#closeSession(request.sessionId, zxid)
+      case opCode.multi:
+        this.#checkSession(request)
+        return this.#multi(request, zxid, wallMs)
+      case opCode.reconfig:
+        this.#checkSession(request)
+        throw new Refusal(errorCode.RECONFIGDISABLED)
+      default:
+        return this.#single(request, request.opCode, request.body, zxid, wallMs)
+    }
+  }
+
+  #single(request: WriteRequest, code: number, body: Buffer, zxid: bigint, wallMs: number): Txn {
+    const reader = new ByteReader(body)
+    switch (code) {
+      case opCode.create:
+      case opCode.create2:
+      case opCode.createContainer:
+        return this.#create(request, code, createRequest.read(reader), 0n, zxid, wallMs)
+      case opCode.createTTL: {
+        const { ttl, ...create } = createTtlRequest.read(reader)
+        return this.#create(request, code, create, ttl, zxid, wallMs)
+      }
+      case opCode.delete: {
+        const { path, version } = deleteRequest.read(reader)
+        return this.#delete(request, path, version, zxid)
+      }
+      case opCode.deleteContainer:
+        return this.#deleteContainer(deleteContainerRequest.read(reader).path, zxid)
+      case opCode.setData: {
+        const { path, data, version } = setDataRequest.read(reader)
+        this.#checkSession(request)
+        checkPath(path)
+        const node = this.#existing(path)
+        this.#checkAccess(node.acl, permission.WRITE, request)
+        const next = checkedVersion(node.version, version)
+        this.#outlook.set(path, zxid, { ...plain(node), data, version: next, mzxid: zxid, mtimeMs: wallMs })
+        return { type: 'setData', path, data, version: next }
+      }
+      case opCode.setACL: {
+        const { path, acl: given, version } = setAclRequest.read(reader)
+        this.#checkSession(request)
+        checkPath(path)
+        const acl = this.#storable(given, request)
+        const node = this.#existing(path)
+        this.#checkAccess(node.acl, permission.ADMIN, request)
+        const next = checkedVersion(node.aversion, version)
+        this.#outlook.set(path, zxid, { ...plain(node), acl, aversion: next })
+        return { type: 'setAcl', path, acl, version: next }
+      }
+      case opCode.check: {
+        const { path, version } = checkVersionRequest.read(reader)
+        this.#checkSession(request)
+        checkPath(path)
+        const node = this.#existing(path)
+        this.#checkAccess(node.acl, permission.READ, request)
+        return { type: 'check', path, version: checkedVersion(node.version, version) }
+      }
+      default:
+        throw new Refusal(errorCode.UNIMPLEMENTED)
+    }
+  }
+
+  #create(
+    request: WriteRequest,
+    code: number,
+    create: CreateRequest,
+    ttl: bigint,
+    zxid: bigint,
+    wallMs: number,
+  ): Txn {
+    const { flags, data } = create
+    this.#checkMode(code, flags, ttl)
+    this.#checkSession(request)
+    const slash = create.path.lastIndexOf('/')
+    if (slash === -1 || create.path.includes('\0')) throw new Refusal(errorCode.BADARGUMENTS)
+    const acl = this.#storable(create.acl, request)
+    const parentPath = slash === 0 ? '/' : create.path.slice(0, slash)
+    const parent = this.#existing(parentPath)
+    this.#checkAccess(parent.acl, permission.CREATE, request)
+    const isSequential = flags === 2 || flags === 3 || flags === 6
+    const path = isSequential ? create.path + sequenceSuffix(parent.cversion) : create.path
+    checkPath(path)
+    if (this.#outlook.get(path) !== null) throw new Refusal(errorCode.NODEEXISTS)
+    if (ownerKind(parent.ephemeralOwner, this.#options.extendedTypes) === 'session') {
+      throw new Refusal(errorCode.NOCHILDRENFOREPHEMERALS)
+    }
+    const parentCVersion = (parent.cversion + 1) | 0
+    const ephemeral = flags === createMode.EPHEMERAL || flags === createMode.EPHEMERAL_SEQUENTIAL
+    const isContainer = code === opCode.createContainer
+    const owner = isContainer
+      ? containerOwner
+      : code === opCode.createTTL
+        ? ttlOwner(ttl)
+        : ephemeral
+          ? request.sessionId
+          : 0n
+    this.#outlook.set(parentPath, zxid, {
+      ...plain(parent),
+      cversion: parentCVersion,
+      childCount: parent.childCount + 1,
+      pzxid: zxid,
+    })
+    this.#outlook.set(path, zxid, newNode(data, acl, owner, zxid, wallMs))
+    if (isContainer) return { type: 'createContainer', path, data, acl, parentCVersion }
+    if (code === opCode.createTTL) return { type: 'createTtl', path, data, acl, parentCVersion, ttl }
+    return { type: 'create', path, data, acl, ephemeral, parentCVersion }
+  }
+
+  #checkMode(code: number, flags: number, ttl: bigint): void {
+    const isTtlMode =
+      flags === createMode.PERSISTENT_WITH_TTL || flags === createMode.PERSISTENT_SEQUENTIAL_WITH_TTL
+    if (flags < 0 || flags > 6) throw new Refusal(errorCode.BADARGUMENTS)
+    if (code === opCode.createTTL) {
+      if (!this.#options.extendedTypes) throw new Refusal(errorCode.UNIMPLEMENTED)
+      if (!isTtlMode || ttl < 1n || ttl > maxTtlMs) throw new Refusal(errorCode.BADARGUMENTS)
+    } else if (isTtlMode) {
+      throw new Refusal(errorCode.BADARGUMENTS)
+    }
+  }
+
+  #delete(request: WriteRequest, path: string, version: number, zxid: bigint): Txn {
+    this.#checkSession(request)
+    const parentPath = parentOf(path)
+    if (parentPath === null || systemPaths.has(path) || path.includes('\0'))
+      throw new Refusal(errorCode.BADARGUMENTS)
+    const parent = this.#existing(parentPath)
+    this.#checkAccess(parent.acl, permission.DELETE, request)
+    const node = this.#existing(path)
+    checkedVersion(node.version, version)
+    if (node.childCount > 0) throw new Refusal(errorCode.NOTEMPTY)
+    this.#foreseeDelete(path, zxid)
+    return { type: 'delete', path }
+  }
+
+  #deleteContainer(path: string, zxid: bigint): Txn {
+    const parentPath = parentOf(path)
+    if (parentPath === null || systemPaths.has(path)) throw new Refusal(errorCode.BADARGUMENTS)
+    const node = this.#existing(path)
+    if (node.childCount > 0) throw new Refusal(errorCode.NOTEMPTY)
+    if (ownerKind(node.ephemeralOwner, this.#options.extendedTypes) === 'session')
+      throw new Refusal(errorCode.BADVERSION)
+    this.#foreseeDelete(path, zxid)
+    return { type: 'delete', path }
+  }
+
+  #foreseeDelete(path: string, zxid: bigint): void {
+    const parentPath = parentOf(path)!
+    const parent = this.#outlook.get(parentPath)
+    assert(parent !== null, 'a znode that is there has a parent')
+    this.#outlook.set(parentPath, zxid, { ...plain(parent), childCount: parent.childCount - 1, pzxid: zxid })
+    this.#outlook.set(path, zxid, null)
+  }
+
+  #closeSession(sessionId: bigint, zxid: bigint): Txn {
+    const paths = [...this.#outlook.ephemeralsOf(sessionId)]
+    for (const path of paths) this.#foreseeDelete(path, zxid)
+    const session = this.#sessions.get(sessionId)
+    if (session !== undefined) session.isClosing = true
+    return { type: 'closeSession', paths: this.#options.closeSessionLists ? paths : null }
+  }
+
+  #multi(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
+    const ops = readMultiRequest(new ByteReader(request.body))
+    if (ops.some(op => op.type === opCode.getData || op.type === opCode.getChildren))
+      throw new Refusal(errorCode.MARSHALLINGERROR)
+    const parts: MultiPart[] = []
+    try {
+      this.#outlook.allOrNothing(() => {
+        for (const op of ops)
+          parts.push({ code: op.type, txn: this.#single(request, op.type, op.body, zxid, wallMs) })
+      })
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === errorCode.SESSIONMOVED) throw error
+      parts.push({ code: opCode.error, txn: { type: 'error', err: code } })
+      const inconsistent: MultiPart = {
+        code: opCode.error,
+        txn: { type: 'error', err: errorCode.RUNTIMEINCONSISTENCY },
+      }
+      while (parts.length < ops.length) parts.push(inconsistent)
+    }
+    return { type: 'multi', txns: parts }
+  }
+
+  #checkSession(request: WriteRequest): void {
+    if (request.owner === null) return
+    const session = this.#sessions.get(request.sessionId)
+    if (session === undefined || session.isClosing) throw new Refusal(errorCode.SESSIONEXPIRED)
+    if (session.owner === null) session.owner = request.owner
+    else if (session.owner !== request.owner) throw new Refusal(errorCode.SESSIONMOVED)
+  }
+
+  #existing(path: string): NodeView {
+    const node = this.#outlook.get(path)
+    if (node === null) throw new Refusal(errorCode.NONODE)
+    return node
+  }
+
+  #checkAccess(acl: readonly Acl[], needed: number, request: WriteRequest): void {
+    if (!this.#options.skipAcl && !isAllowed(acl, needed, request.identities))
+      throw new Refusal(errorCode.NOAUTH)
+  }
+
+  #storable(given: readonly Acl[] | null, request: WriteRequest): Acl[] {
+    const acl = storableAcl(given, request.identities)
+    if (acl === null) throw new Refusal(errorCode.INVALIDACL)
+    return acl
+  }
+}
+
+/** Parts of a request that cannot be read, whatever the reason, are answered as such; anything else is a bug of ours. */
+function codeOf(error: unknown): number {
+  if (error instanceof Refusal) return error.code
+  if (error instanceof MalformedBytesError) return errorCode.MARSHALLINGERROR
+  throw error
+}
+
+function checkPath(path: string): void {
+  if (pathProblem(path) !== null) throw new Refusal(errorCode.BADARGUMENTS)
+}
+
+/** The version after the change; −1 asks for any. */
+function checkedVersion(current: number, expected: number): number {
+  if (expected !== -1 && expected !== current) throw new Refusal(errorCode.BADVERSION)
+  return (current + 1) | 0
+}
+
+/** Ten digits; a counter past 2³¹−1 goes on at −2³¹, sign first. */
+function sequenceSuffix(cversion: number): string {
+  return cversion < 0 ? `-${String(-cversion).padStart(9, '0')}` : String(cversion).padStart(10, '0')
+}
+
+function newNode(
+  data: Buffer | null,
+  acl: readonly Acl[],
+  ephemeralOwner: bigint,
+  zxid: bigint,
+  timeMs: number,
+): Omit<NodeView, 'digest'> {
+  return {
+    data,
+    acl,
+    czxid: zxid,
+    mzxid: zxid,
+    pzxid: zxid,
+    ctimeMs: timeMs,
+    mtimeMs: timeMs,
+    version: 0,
+    cversion: 0,
+    aversion: 0,
+    ephemeralOwner,
+    childCount: 0,
+  }
+}
+
+/** The fields of a view, taken off a znode or another prediction. */
+function plain(node: NodeView): Omit<NodeView, 'digest'> {
+  return {
+    data: node.data,
+    acl: node.acl,
+    czxid: node.czxid,
+    mzxid: node.mzxid,
+    pzxid: node.pzxid,
+    ctimeMs: node.ctimeMs,
+    mtimeMs: node.mtimeMs,
+    version: node.version,
+    cversion: node.cversion,
+    aversion: node.aversion,
+    ephemeralOwner: node.ephemeralOwner,
+    childCount: node.childCount,
+  }
+}

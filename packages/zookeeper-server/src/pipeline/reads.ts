@@ -1,0 +1,305 @@
+import { ByteReader, type ByteWriter, MalformedBytesError } from '@vivarium/bytes'
+import {
+  type Acl,
+  addWatchMode,
+  addWatchRequest,
+  checkWatchesRequest,
+  errorCode,
+  errorResponse,
+  eventType,
+  existsRequest,
+  getAclRequest,
+  getAclResponse,
+  getAllChildrenNumberRequest,
+  getChildrenRequest,
+  getDataRequest,
+  getEphemeralsRequest,
+  getEphemeralsResponse,
+  type Id,
+  type MultiResult,
+  opCode,
+  permission,
+  readMultiRequest,
+  setWatches,
+  setWatches2,
+  watcherType,
+  whoAmIResponse,
+  writeMultiResponse,
+} from '@vivarium/zookeeper-protocol'
+import { type DataTree, visibleCversion, type Znode } from '../data-tree.ts'
+import type { Watcher, Watches, WatchMode } from '../watches.ts'
+import { isAllowed, maskedAcl } from './access.ts'
+
+/** Who reads, and what there is to read. */
+export interface ReadContext {
+  readonly tree: DataTree
+  readonly watches: Watches
+  /** The connection: its watches die with it. */
+  readonly watcher: Watcher
+  readonly sessionId: bigint
+  readonly identities: readonly Id[]
+  readonly skipAcl: boolean
+}
+
+/** Opcodes answered from this server's own tree, without a transaction. */
+export const readOpCodes: ReadonlySet<number> = new Set([
+  opCode.exists,
+  opCode.getData,
+  opCode.getACL,
+  opCode.getChildren,
+  opCode.getChildren2,
+  opCode.ping,
+  opCode.multiRead,
+  opCode.setWatches,
+  opCode.setWatches2,
+  opCode.addWatch,
+  opCode.checkWatches,
+  opCode.removeWatches,
+  opCode.getEphemerals,
+  opCode.getAllChildrenNumber,
+  opCode.whoAmI,
+])
+
+/**
+ * Answers a read: writes the body of the reply and gives 0, or gives the error, and then what was written is void.
+ * Throws MalformedBytesError when the request cannot be read.
+ */
+export function answerRead(code: number, body: Buffer, context: ReadContext, out: ByteWriter): number {
+  const reader = new ByteReader(body)
+  switch (code) {
+    case opCode.getData: {
+      const { path, watch } = getDataRequest.read(reader)
+      return getData(path, watch, context, out)
+    }
+    case opCode.exists: {
+      const { path, watch } = existsRequest.read(reader)
+      return exists(path, watch, context, out)
+    }
+    case opCode.getChildren:
+    case opCode.getChildren2: {
+      const { path, watch } = getChildrenRequest.read(reader)
+      return getChildren(path, watch, code === opCode.getChildren2, context, out)
+    }
+    case opCode.ping:
+      return errorCode.OK
+    case opCode.getACL:
+      return getAcl(getAclRequest.read(reader).path, context, out)
+    case opCode.multiRead:
+      return multiRead(reader, context, out)
+    case opCode.setWatches:
+      return catchUp(
+        { ...setWatches.read(reader), persistentWatches: [], persistentRecursiveWatches: [] },
+        context,
+      )
+    case opCode.setWatches2:
+      return catchUp(setWatches2.read(reader), context)
+    case opCode.addWatch:
+      return addWatch(reader, context, out)
+    case opCode.checkWatches:
+    case opCode.removeWatches:
+      return findWatches(reader, context, code === opCode.removeWatches)
+    case opCode.getEphemerals:
+      return getEphemerals(reader, context, out)
+    case opCode.getAllChildrenNumber:
+      return countDescendants(getAllChildrenNumberRequest.read(reader).path, context, out)
+    case opCode.whoAmI:
+      whoAmIResponse.write(out, { clientInfo: context.identities.map(clientInfoOf) })
+      return errorCode.OK
+    default:
+      return errorCode.UNIMPLEMENTED
+  }
+}
+
+function mayRead(acl: readonly Acl[], context: ReadContext, permissions: number = permission.READ): boolean {
+  return context.skipAcl || isAllowed(acl, permissions, context.identities)
+}
+
+function getData(path: string, watch: boolean, context: ReadContext, out: ByteWriter): number {
+  const node = context.tree.nodes.get(path)
+  if (node === undefined) return errorCode.NONODE
+  if (!mayRead(node.acl, context)) return errorCode.NOAUTH
+  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
+  writeBuffer(out, node.data)
+  writeStat(out, context.tree, node)
+  return errorCode.OK
+}
+
+function exists(path: string, watch: boolean, context: ReadContext, out: ByteWriter): number {
+  if (path.includes('\0')) return errorCode.BADARGUMENTS
+  const node = context.tree.nodes.get(path)
+  if (node !== undefined && !mayRead(node.acl, context)) return errorCode.NOAUTH
+  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
+  if (node === undefined) return errorCode.NONODE
+  writeStat(out, context.tree, node)
+  return errorCode.OK
+}
+
+function getChildren(
+  path: string,
+  watch: boolean,
+  withStat: boolean,
+  context: ReadContext,
+  out: ByteWriter,
+): number {
+  const node = context.tree.nodes.get(path)
+  if (node === undefined) return errorCode.NONODE
+  if (!mayRead(node.acl, context)) return errorCode.NOAUTH
+  if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
+  writeChildren(out, node)
+  if (withStat) writeStat(out, context.tree, node)
+  return errorCode.OK
+}
+
+function getAcl(path: string, context: ReadContext, out: ByteWriter): number {
+  const node = context.tree.nodes.get(path)
+  if (node === undefined) return errorCode.NONODE
+  if (!mayRead(node.acl, context, permission.READ | permission.ADMIN)) return errorCode.NOAUTH
+  const acl = context.skipAcl ? (node.acl as Acl[]) : maskedAcl(node.acl, context.identities)
+  getAclResponse.write(out, { acl, stat: context.tree.statOf(node) })
+  return errorCode.OK
+}
+
+/** Every operation answers for itself: one that fails does not fail the others. */
+function multiRead(reader: ByteReader, context: ReadContext, out: ByteWriter): number {
+  const results = readMultiRequest(reader).map((op): MultiResult => {
+    if (op.type !== opCode.getData && op.type !== opCode.getChildren) {
+      throw new MalformedBytesError(`operation ${op.type} cannot be part of a multiRead`)
+    }
+    const { path, watch } = getDataRequest.read(new ByteReader(op.body))
+    const node = context.tree.nodes.get(path)
+    if (node === undefined) return { type: -1, err: errorCode.NONODE }
+    if (!mayRead(node.acl, context)) return { type: -1, err: errorCode.NOAUTH }
+    if (op.type === opCode.getData) {
+      if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
+      return { type: opCode.getData, data: node.data, stat: context.tree.statOf(node) }
+    }
+    if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
+    return { type: opCode.getChildren, children: [...(node.children ?? [])] }
+  })
+  writeMultiResponse(out, results)
+  return errorCode.OK
+}
+
+/** Registers a reconnected client's watches anew, and tells it at once of what it missed. */
+function catchUp(
+  lists: {
+    relativeZxid: bigint
+    dataWatches: string[]
+    existWatches: string[]
+    childWatches: string[]
+    persistentWatches: string[]
+    persistentRecursiveWatches: string[]
+  },
+  { tree, watches, watcher }: ReadContext,
+): number {
+  const missed = -1n
+  for (const path of lists.dataWatches) {
+    const node = tree.nodes.get(path)
+    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed)
+    else if (node.mzxid > lists.relativeZxid) watcher.notify(eventType.NodeDataChanged, path, missed)
+    else watches.data.add(path, watcher, 'one-shot')
+  }
+  for (const path of lists.existWatches) {
+    if (tree.nodes.has(path)) watcher.notify(eventType.NodeCreated, path, missed)
+    else watches.data.add(path, watcher, 'one-shot')
+  }
+  for (const path of lists.childWatches) {
+    const node = tree.nodes.get(path)
+    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed)
+    else if (node.pzxid > lists.relativeZxid) watcher.notify(eventType.NodeChildrenChanged, path, missed)
+    else watches.children.add(path, watcher, 'one-shot')
+  }
+  for (const path of lists.persistentWatches) watches.addPersistent(path, watcher, false)
+  for (const path of lists.persistentRecursiveWatches) watches.addPersistent(path, watcher, true)
+  return errorCode.OK
+}
+
+function addWatch(reader: ByteReader, { watches, watcher }: ReadContext, out: ByteWriter): number {
+  const { path, mode } = addWatchRequest.read(reader)
+  if (mode !== addWatchMode.persistent && mode !== addWatchMode.persistentRecursive)
+    return errorCode.MARSHALLINGERROR
+  watches.addPersistent(path, watcher, mode === addWatchMode.persistentRecursive)
+  errorResponse.write(out, { err: 0 })
+  return errorCode.OK
+}
+
+/** Which tables and modes each watcher type means. */
+const watchKinds: Readonly<Record<number, { data: readonly WatchMode[]; children: readonly WatchMode[] }>> = {
+  [watcherType.Children]: { data: [], children: ['one-shot'] },
+  [watcherType.Data]: { data: ['one-shot'], children: [] },
+  [watcherType.Persistent]: { data: ['persistent'], children: ['persistent'] },
+  [watcherType.PersistentRecursive]: { data: ['recursive'], children: [] },
+  [watcherType.Any]: { data: ['one-shot', 'persistent', 'recursive'], children: ['one-shot', 'persistent'] },
+}
+
+function findWatches(reader: ByteReader, { watches, watcher }: ReadContext, remove: boolean): number {
+  const { path, type } = checkWatchesRequest.read(reader)
+  const kinds = watchKinds[type]
+  if (kinds === undefined) return errorCode.MARSHALLINGERROR
+  const act = remove ? 'remove' : 'has'
+  const inData = watches.data[act](path, watcher, kinds.data)
+  const inChildren = watches.children[act](path, watcher, kinds.children)
+  return inData || inChildren ? errorCode.OK : errorCode.NOWATCHER
+}
+
+function getEphemerals(reader: ByteReader, { tree, sessionId }: ReadContext, out: ByteWriter): number {
+  const prefix = (getEphemeralsRequest.read(reader).prefixPath ?? '').trim()
+  const own = [...tree.ephemeralsOf(sessionId)]
+  const ephemerals = prefix === '' || prefix === '/' ? own : own.filter(path => path.startsWith(prefix))
+  getEphemeralsResponse.write(out, { ephemerals })
+  return errorCode.OK
+}
+
+function countDescendants(path: string, context: ReadContext, out: ByteWriter): number {
+  const node = context.tree.nodes.get(path)
+  if (node === undefined) return errorCode.NONODE
+  if (!mayRead(node.acl, context)) return errorCode.NOAUTH
+  let count = 0
+  const visit = (prefix: string, children: ReadonlySet<string> | null) => {
+    for (const name of children ?? []) {
+      count++
+      visit(`${prefix}${name}/`, context.tree.nodes.get(prefix + name)!.children)
+    }
+  }
+  visit(path === '/' ? '/' : `${path}/`, node.children)
+  out.int32(count)
+  return errorCode.OK
+}
+
+function clientInfoOf(identity: Id): { authScheme: string; user: string } {
+  const name = identity.id ?? ''
+  return {
+    authScheme: identity.scheme ?? '',
+    user: identity.scheme === 'digest' ? name.split(':', 1)[0]! : name,
+  }
+}
+
+function writeBuffer(out: ByteWriter, data: Buffer | null): void {
+  if (data === null) return out.int32(-1)
+  out.int32(data.length)
+  out.bytes(data)
+}
+
+function writeChildren(out: ByteWriter, node: Znode): void {
+  out.int32(node.childCount)
+  for (const name of node.children ?? []) {
+    const length = Buffer.byteLength(name)
+    out.int32(length)
+    out.utf8(name, length)
+  }
+}
+
+/** The 68 bytes of a Stat without an object between; `statOf` and its record say the same (a test holds them together). */
+export function writeStat(out: ByteWriter, tree: DataTree, node: Znode): void {
+  out.int64(node.czxid)
+  out.int64(node.mzxid)
+  out.safeInt64(node.ctimeMs)
+  out.safeInt64(node.mtimeMs)
+  out.int32(node.version)
+  out.int32(visibleCversion(node))
+  out.int32(node.aversion)
+  out.int64(tree.visibleOwner(node))
+  out.int32(node.data === null ? 0 : node.data.length)
+  out.int32(node.childCount)
+  out.int64(node.pzxid)
+}

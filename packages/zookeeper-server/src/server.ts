@@ -1,0 +1,367 @@
+import {
+  type Clock,
+  ConfigError,
+  type Connection,
+  type Disk,
+  type Listener,
+  type Log,
+  type Network,
+  type Random,
+  type Timer,
+} from '@vivarium/platform'
+import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
+import { answerWord } from './admin/four-letter-words.ts'
+import { ServerView } from './admin/server-view.ts'
+import { ClientConnection, type ConnectionHost, type PendingOperation } from './connection.ts'
+import type { DataTree } from './data-tree.ts'
+import { Database } from './database.ts'
+import { QuorumPeer } from './quorum/quorum-peer.ts'
+import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
+import { type Role, Serving } from './serving.ts'
+import type { ServerSettings } from './settings.ts'
+import { StandaloneQuorum } from './standalone.ts'
+import { ServerStats } from './stats.ts'
+import type { Watches } from './watches.ts'
+
+/** The world a server lives in. */
+export interface ServerWorld {
+  clock: Clock
+  random: Random
+  disk: Disk
+  network: Network
+  log: Log
+}
+
+/**
+ * A coordination server: alone, or a member of an ensemble when its settings name others. Holds no state outside itself,
+ * so that many can live in one process.
+ */
+export class ZooKeeperServer implements ConnectionHost, Replica {
+  readonly settings: ServerSettings
+  readonly stats: ServerStats = new ServerStats()
+  readonly clock: Clock
+  readonly log: Log
+  readonly limits: ConnectionHost['limits']
+  outstanding = 0
+  readonly #world: ServerWorld
+  readonly #database: Database
+  readonly #onFailure: (error: Error) => void
+  #serving: Serving | null = null
+  #peer: QuorumPeer | null = null
+  #listener: Listener | null = null
+  readonly #open = new Set<ClientConnection>()
+  readonly #perHost = new Map<string, number>()
+  readonly #timers: Timer[] = []
+  readonly #startedMs: number
+  #isStopped = false
+
+  /** `onFailure` is called once if the server cannot go on (its disk failed, an assertion broke); it must then end. */
+  constructor(settings: ServerSettings, world: ServerWorld, onFailure: (error: Error) => void) {
+    this.settings = settings
+    this.#world = world
+    this.clock = world.clock
+    this.log = world.log.named('NIOServerCnxn')
+    this.#startedMs = world.clock.monotonicMs()
+    this.#onFailure = onFailure
+    const { values } = settings
+    this.limits = {
+      maxBuffer: values['jute.maxbuffer'],
+      skipAcl: values.skipACL === 'yes',
+      digestAuth: values['DigestAuthenticationProvider.enabled'],
+      superDigest: values['DigestAuthenticationProvider.superDigest'],
+      // Quorum members share the limit between them.
+      outstanding: Math.max(
+        1,
+        Math.floor(values.globalOutstandingLimit / Math.max(1, voterCount(settings) - 1)),
+      ),
+    }
+    this.#database = new Database(world, settings, this.stats, error => this.#fail(error))
+  }
+
+  /** Loads the data, then serves: at once when alone, after an election in an ensemble. */
+  async start(): Promise<void> {
+    const log = this.#world.log.named('QuorumPeerMain')
+    for (const warning of this.settings.warnings) log.warn(warning)
+    await this.#database.open()
+    await this.#listen()
+    const { quorum } = this.settings
+    if (quorum === null) {
+      const alone = new StandaloneQuorum(this.#database, (zxid, entry) => this.commit(zxid, entry))
+      await this.#database.saveSnapshot()
+      this.#serve('standalone', this.#database.tree.lastProcessedZxid, alone)
+    } else {
+      this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, error => this.#fail(error))
+      await this.#peer.start()
+    }
+    const purgeHours = this.settings.values['autopurge.purgeInterval']
+    if (purgeHours > 0) this.#timers.push(this.clock.every(purgeHours * 3_600_000, () => this.#purge()))
+    this.#timers.push(
+      this.clock.every(this.settings.values['nio.sessionlessCnxnTimeout'], () => this.#closeSessionless()),
+    )
+  }
+
+  /** Where clients connect; null before `start` and without a client port. */
+  get clientAddress(): { host: string; port: number } | null {
+    return this.#listener?.address ?? null
+  }
+
+  /** `standalone`, `leader`, `follower`, `observer`; null while it serves nobody. */
+  get role(): Role | null {
+    return this.#serving?.role ?? null
+  }
+
+  /** Closes everything in order; what was acknowledged is on disk. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    for (const timer of this.#timers) timer.cancel()
+    await this.#listener?.close().catch(() => {})
+    await this.#peer?.stop()
+    this.stopServing('shutdown')
+    for (const connection of [...this.#open]) connection.close()
+    await this.#database.close()
+  }
+
+  #fail(error: Error): void {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    this.stats.unrecoverableErrors++
+    this.#world.log.named('ZooKeeperCriticalThread').error('Severe unrecoverable error, exiting', error)
+    this.#onFailure(error)
+  }
+
+  #purge(): void {
+    this.#database.purge(this.settings.values['autopurge.snapRetainCount']).catch(error => {
+      this.#world.log.named('PurgeTask').error('Error occurred while purging', error)
+    })
+  }
+
+  // ---- connections ----------------------------------------------------------------------------------------------------------
+
+  async #listen(): Promise<void> {
+    const { client } = this.settings
+    if (client === null) return
+    const log = this.#world.log.named('NIOServerCnxnFactory')
+    log.info(`binding to port ${client.host}:${client.port}`)
+    try {
+      this.#listener = await this.#world.network.listen(client, connection => this.#accept(connection))
+    } catch (error) {
+      throw cannotBind(error as NodeJS.ErrnoException, client, client.key, this.settings.file)
+    }
+  }
+
+  #accept(socket: Connection): void {
+    const { host } = socket.remote
+    const { maxClientCnxns, maxCnxns } = this.settings.values
+    const ofHost = this.#perHost.get(host) ?? 0
+    if ((maxClientCnxns > 0 && ofHost >= maxClientCnxns) || (maxCnxns > 0 && this.#open.size >= maxCnxns)) {
+      this.stats.connectionsRejected++
+      this.log.warn(`Too many connections from /${host} - max is ${maxClientCnxns}`)
+      return socket.destroy()
+    }
+    this.#perHost.set(host, ofHost + 1)
+    this.#open.add(new ClientConnection(socket, this))
+  }
+
+  closed(connection: ClientConnection): void {
+    if (!this.#open.delete(connection)) return
+    const { host } = connection.socket.remote
+    const left = (this.#perHost.get(host) ?? 1) - 1
+    if (left === 0) this.#perHost.delete(host)
+    else this.#perHost.set(host, left)
+    this.#database.watches.removeWatcher(connection)
+    this.#serving?.closed(connection)
+    if (connection.sessionId !== 0n) this.stats.connectionsDropped++
+  }
+
+  #closeSessionless(): void {
+    const limitMs = this.settings.values['nio.sessionlessCnxnTimeout']
+    for (const connection of [...this.#open]) {
+      if (connection.sessionId === 0n && this.clock.wallMs() - connection.establishedWallMs > limitMs) {
+        this.stats.sessionlessExpired++
+        connection.close()
+      }
+    }
+  }
+
+  connect(connection: ClientConnection, request: ConnectRequest): void {
+    this.stats.connectionRequests++
+    const isServing =
+      this.#serving !== null &&
+      !(this.#serving.role === 'leader' && this.settings.values.leaderServes === 'no')
+    if (isServing) this.#serving!.connect(connection, request)
+    else connection.close()
+  }
+
+  submit(connection: ClientConnection, operation: PendingOperation): void {
+    if (this.#serving === null) connection.close()
+    else this.#serving.submit(connection, operation)
+  }
+
+  sync(connection: ClientConnection, operation: PendingOperation): void {
+    if (this.#serving === null) connection.close()
+    else this.#serving.sync(connection, operation)
+  }
+
+  touch(connection: ClientConnection): void {
+    this.#serving?.touch(connection)
+  }
+
+  answerWord(word: string): string {
+    return answerWord(word, this.view, this.settings.fourLetterWords)
+  }
+
+  get view(): ServerView {
+    return new ServerView({
+      database: this.#database,
+      serving: this.#serving,
+      peer: this.#peer,
+      settings: this.settings,
+      stats: this.stats,
+      connections: [...this.#open],
+      outstanding: this.outstanding,
+      uptimeMs: this.clock.monotonicMs() - this.#startedMs,
+    })
+  }
+
+  // ---- what the quorum half asks ----------------------------------------------------------------------------------------------
+
+  get tree(): DataTree {
+    return this.#database.tree
+  }
+
+  get watches(): Watches {
+    return this.#database.watches
+  }
+
+  get lastLoggedZxid(): bigint {
+    return this.#database.lastLoggedZxid
+  }
+
+  get lastProcessedZxid(): bigint {
+    return this.#database.tree.lastProcessedZxid
+  }
+
+  get committedLog(): readonly CommittedTxn[] {
+    return this.#database.committedLog
+  }
+
+  append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
+    this.#database.append(zxid, entry, onDurable)
+  }
+
+  flush(): Promise<void> {
+    return this.#database.flush()
+  }
+
+  truncate(zxid: bigint): Promise<void> {
+    return this.#database.truncate(zxid)
+  }
+
+  readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
+    return this.#database.readLog(fromZxid, maxBytes)
+  }
+
+  commit(zxid: bigint, entry: Buffer): void {
+    if (this.#serving !== null) this.#serving.commit(zxid, entry)
+    else this.#database.applyEntry(entry)
+  }
+
+  serialize(): AsyncIterable<Buffer> {
+    return this.#database.serialize()
+  }
+
+  restore(zxid: bigint, stream: ByteSource): Promise<void> {
+    return this.#database.restore(zxid, stream)
+  }
+
+  saveSnapshot(): Promise<void> {
+    return this.#database.saveSnapshot()
+  }
+
+  startServing(role: 'leader' | 'follower' | 'observer', zxid: bigint, quorum: Quorum): void {
+    this.#serve(role, zxid, quorum)
+  }
+
+  #serve(role: Role, zxid: bigint, quorum: Quorum): void {
+    const serverId = this.settings.quorum?.sid ?? 1n
+    this.#serving = new Serving(
+      role,
+      this.#database,
+      quorum,
+      { clock: this.clock, log: this.#world.log, serverId },
+      this.settings,
+      this.stats,
+      zxid,
+    )
+  }
+
+  stopServing(reason: string): void {
+    if (this.#serving === null) return
+    const serving = this.#serving
+    this.#serving = null
+    this.#world.log.named('ZooKeeperServer').info(`shutting down: ${reason}`)
+    serving.stop()
+    for (const connection of [...this.#open]) connection.close()
+    this.outstanding = 0
+  }
+
+  submitForLearner(learnerSid: bigint, request: ForwardedRequest): void {
+    this.#serving?.submitForLearner(learnerSid, request)
+  }
+
+  touchSession(_learnerSid: bigint, id: bigint, timeoutMs: number): void {
+    this.#serving?.touchForLearner(id, timeoutMs)
+  }
+
+  revalidateSession(learnerSid: bigint, id: bigint, timeoutMs: number): boolean {
+    return this.#serving?.revalidateForLearner(learnerSid, id, timeoutMs) ?? false
+  }
+
+  takeSessionTouches(): { id: bigint; timeoutMs: number }[] {
+    return this.#serving?.takeTouches() ?? []
+  }
+
+  sessionRevalidated(id: bigint, isValid: boolean): void {
+    this.#serving?.sessionRevalidated(id, isValid)
+  }
+
+  syncCompleted(): void {
+    this.#serving?.syncCompleted()
+  }
+
+  /** The configuration of the quorum, as clients read it at /zookeeper/config. */
+  setConfig(text: string): void {
+    this.#database.tree.setConfig(text, 0n, 0)
+  }
+}
+
+/** What to tell a person whose port is taken or not theirs to open. */
+export function cannotBind(
+  error: NodeJS.ErrnoException,
+  address: { host: string; port: number },
+  key: string,
+  file: string,
+): Error {
+  const problems: Record<string, [string, string]> = {
+    EADDRINUSE: ['is taken by another program', `stop that program, or change ${key} in ${file}`],
+    EACCES: ['may not be opened by this user', `choose a port above 1023 for ${key} in ${file}`],
+    EADDRNOTAVAIL: [
+      'lies on an address this machine does not have',
+      `change the address of ${key} in ${file}`,
+    ],
+  }
+  const known = problems[error.code ?? '']
+  if (known === undefined) return error
+  return new ConfigError({
+    key,
+    value: `${address.host}:${address.port}`,
+    where: file,
+    problem: known[0],
+    fix: known[1],
+  })
+}
+
+function voterCount(settings: ServerSettings): number {
+  return settings.quorum?.peers.filter(peer => !peer.isObserver).length ?? 1
+}

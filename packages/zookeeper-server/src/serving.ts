@@ -1,0 +1,371 @@
+import { assert, type Clock, type Log, type Timer } from '@vivarium/platform'
+import {
+  type ConnectRequest,
+  createSessionTxn,
+  deleteContainerRequest,
+  encode,
+  formatZxid,
+  opCode,
+  sessionPassword,
+} from '@vivarium/zookeeper-protocol'
+import type { ClientConnection, PendingOperation } from './connection.ts'
+import type { Database } from './database.ts'
+import { ttlOf } from './ephemeral-owner.ts'
+import { type Prepared, Preparer, type WriteRequest } from './pipeline/prepare.ts'
+import type { ForwardedRequest, Quorum } from './quorum/replica.ts'
+import { isPasswordOf, type Session, SessionIds, SessionTracker } from './sessions.ts'
+import type { ServerSettings } from './settings.ts'
+import type { ServerStats } from './stats.ts'
+import { decodeEntry } from './txn.ts'
+
+export type Role = 'standalone' | 'leader' | 'follower' | 'observer'
+
+/** Where a request came from when no client connection of this server sent it: a learner, by its sid. */
+type Owner = ClientConnection | bigint
+
+/**
+ * A server while it serves clients in one role, from the moment the role begins until it is lost. Holds what does not
+ * outlive a role: who is connected, which sessions are watched over, what is in flight.
+ *
+ * Leader and server alone prepare writes and decide over the end of sessions; followers and observers hand both on.
+ */
+export class Serving {
+  readonly role: Role
+  readonly #database: Database
+  readonly #quorum: Quorum
+  readonly #settings: ServerSettings
+  readonly #stats: ServerStats
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #sessionIds: SessionIds
+  /** By session id: who is connected here. */
+  readonly connections = new Map<bigint, ClientConnection>()
+  /** Clients whose session is being created or checked. */
+  readonly #awaiting = new Map<bigint, { connection: ClientConnection; timeoutMs: number }>()
+  /** Leader and server alone. */
+  readonly tracker: SessionTracker | null
+  readonly #preparer: Preparer | null
+  /** Proposed and not yet committed, in zxid order: spares decoding our own bytes again. */
+  readonly #inFlight: Prepared[] = []
+  #inFlightHead = 0
+  /** Learner: sessions heard from since the leader's last ping. */
+  #touched = new Map<bigint, number>()
+  readonly #syncs: { connection: ClientConnection; operation: PendingOperation }[] = []
+  readonly #timers: Timer[] = []
+
+  constructor(
+    role: Role,
+    database: Database,
+    quorum: Quorum,
+    world: { clock: Clock; log: Log; serverId: bigint },
+    settings: ServerSettings,
+    stats: ServerStats,
+    startZxid: bigint,
+  ) {
+    this.role = role
+    this.#database = database
+    this.#quorum = quorum
+    this.#settings = settings
+    this.#stats = stats
+    this.#clock = world.clock
+    this.#log = world.log.named('ZooKeeperServer')
+    this.#sessionIds = new SessionIds(world.serverId, BigInt(Math.floor(world.clock.wallMs())))
+    if (role === 'leader' || role === 'standalone') {
+      const nowMs = this.#clock.monotonicMs()
+      this.tracker = new SessionTracker({ tickMs: settings.values.tickTime, nowMs })
+      for (const [id, timeoutMs] of database.sessions) this.tracker.add(id, timeoutMs, nowMs)
+      database.tree.dropEphemeralsWithout(database.sessions, database.tree.lastProcessedZxid)
+      this.#preparer = new Preparer(database.tree, this.tracker, startZxid, {
+        extendedTypes: settings.values.extendedTypesEnabled,
+        digests: settings.values['digest.enabled'],
+        skipAcl: settings.values.skipACL === 'yes',
+        closeSessionLists: settings.values['closeSessionTxn.enabled'],
+      })
+      this.#timers.push(this.#clock.every(settings.values.tickTime, () => this.#expireSessions()))
+      this.#timers.push(
+        this.#clock.every(settings.values['znode.container.checkIntervalMs'], () => this.#reapContainers()),
+      )
+    } else {
+      this.tracker = null
+      this.#preparer = null
+    }
+  }
+
+  /** Closes every client; their sessions live on. */
+  stop(): void {
+    for (const timer of this.#timers) timer.cancel()
+    for (const connection of [...this.connections.values()]) connection.close()
+    for (const { connection } of [...this.#awaiting.values()]) connection.close()
+    this.connections.clear()
+    this.#awaiting.clear()
+  }
+
+  // ---- sessions -----------------------------------------------------------------------------------------------------------
+
+  connect(connection: ClientConnection, request: ConnectRequest): void {
+    const { lastProcessedZxid } = this.#database.tree
+    if (request.lastZxidSeen > lastProcessedZxid) {
+      this.#log.info(
+        `Refusing session(0x${formatZxid(request.sessionId)}) request for client ${connection.remoteText} as it has seen zxid ` +
+          `0x${formatZxid(request.lastZxidSeen)} our last zxid is 0x${formatZxid(lastProcessedZxid)} client must try another server`,
+      )
+      return connection.close()
+    }
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#settings
+    const timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
+    const isNew = request.sessionId === 0n || request.passwd === null || request.passwd.length === 0
+    if (isNew) this.#createSession(connection, timeoutMs)
+    else this.#reopenSession(connection, request.sessionId, request.passwd!, timeoutMs)
+  }
+
+  #createSession(connection: ClientConnection, timeoutMs: number): void {
+    const id = this.#sessionIds.next()
+    this.#awaiting.set(id, { connection, timeoutMs })
+    connection.sessionId = id
+    const body = encode(createSessionTxn, { timeOut: timeoutMs })
+    if (this.tracker !== null) this.tracker.add(id, timeoutMs, this.#clock.monotonicMs()).owner = connection
+    this.#order({
+      sessionId: id,
+      xid: 0,
+      opCode: opCode.createSession,
+      body,
+      identities: connection.identities,
+      owner: null,
+    })
+  }
+
+  #reopenSession(connection: ClientConnection, id: bigint, password: Buffer, timeoutMs: number): void {
+    this.connections.get(id)?.close()
+    if (!isPasswordOf(id, password)) {
+      this.#log.warn(`Incorrect password from ${connection.remoteText} for session 0x${formatZxid(id)}`)
+      return connection.sessionRefused()
+    }
+    connection.sessionId = id
+    if (this.tracker === null) {
+      this.#awaiting.set(id, { connection, timeoutMs })
+      return this.#quorum.revalidate(id, timeoutMs)
+    }
+    const session = this.#revalidate(id, timeoutMs, connection)
+    if (session === null) this.#refuse(connection, id)
+    else this.#grant(connection, id, timeoutMs, session)
+  }
+
+  /** The live session `id`, owned by `owner` from now on; null if it is gone. */
+  #revalidate(id: bigint, timeoutMs: number, owner: Owner): Session | null {
+    const session = this.tracker!.get(id)
+    if (session === undefined || !this.tracker!.touch(session, timeoutMs, this.#clock.monotonicMs()))
+      return null
+    session.owner = owner
+    return session
+  }
+
+  #refuse(connection: ClientConnection, id: bigint): void {
+    this.#log.info(
+      `Invalid session 0x${formatZxid(id)} for client ${connection.remoteText}, probably expired`,
+    )
+    connection.sessionRefused()
+  }
+
+  #grant(connection: ClientConnection, id: bigint, timeoutMs: number, session: Session | null): void {
+    this.connections.set(id, connection)
+    connection.sessionGranted(id, timeoutMs, sessionPassword(id), session ?? id)
+  }
+
+  /** Learner: the leader's word on a session a client came back with. */
+  sessionRevalidated(id: bigint, isValid: boolean): void {
+    const waiting = this.#awaiting.get(id)
+    if (waiting === undefined) return
+    this.#awaiting.delete(id)
+    if (isValid) this.#grant(waiting.connection, id, waiting.timeoutMs, null)
+    else this.#refuse(waiting.connection, id)
+  }
+
+  touch(connection: ClientConnection): void {
+    if (this.tracker !== null) {
+      const session = connection.session as Session
+      this.tracker.touch(session, connection.sessionTimeoutMs, this.#clock.monotonicMs())
+    } else {
+      this.#touched.set(connection.sessionId, connection.sessionTimeoutMs)
+    }
+  }
+
+  takeTouches(): { id: bigint; timeoutMs: number }[] {
+    const touches = [...this.#touched].map(([id, timeoutMs]) => ({ id, timeoutMs }))
+    this.#touched = new Map()
+    return touches
+  }
+
+  touchForLearner(id: bigint, timeoutMs: number): void {
+    const session = this.tracker?.get(id)
+    if (session !== undefined) this.tracker!.touch(session, timeoutMs, this.#clock.monotonicMs())
+  }
+
+  revalidateForLearner(learnerSid: bigint, id: bigint, timeoutMs: number): boolean {
+    return this.#revalidate(id, timeoutMs, learnerSid) !== null
+  }
+
+  #expireSessions(): void {
+    for (const session of this.tracker!.expire(this.#clock.monotonicMs())) {
+      this.#stats.staleSessionsExpired++
+      this.#log.info(
+        `Expiring session 0x${formatZxid(session.id)}, timeout of ${session.timeoutMs}ms exceeded`,
+      )
+      this.#order({
+        sessionId: session.id,
+        xid: 0,
+        opCode: opCode.closeSession,
+        body: Buffer.alloc(0),
+        identities: [],
+        owner: null,
+      })
+    }
+  }
+
+  /** Removes containers that became empty and TTL znodes whose time is over. */
+  #reapContainers(): void {
+    const { tree } = this.#database
+    const { values } = this.#settings
+    const nowMs = this.#clock.wallMs()
+    const isOld = (mtimeMs: number, ageMs: number) => nowMs - mtimeMs > ageMs
+    const candidates: string[] = []
+    for (const path of tree.containers) {
+      const node = tree.nodes.get(path)!
+      const neverUsedMs = values['znode.container.maxNeverUsedIntervalMs']
+      if (
+        node.childCount === 0 &&
+        (node.cversion > 0 || (neverUsedMs > 0 && isOld(node.mtimeMs, neverUsedMs)))
+      )
+        candidates.push(path)
+    }
+    for (const path of tree.ttls) {
+      const node = tree.nodes.get(path)!
+      if (node.childCount === 0 && isOld(node.mtimeMs, ttlOf(node.ephemeralOwner))) candidates.push(path)
+    }
+    const most = Math.max(
+      1,
+      Math.floor(
+        (values['znode.container.maxPerMinute'] * values['znode.container.checkIntervalMs']) / 60_000,
+      ),
+    )
+    for (const path of candidates.slice(0, most)) {
+      this.#log.info(`Attempting to delete candidate container: ${path}`)
+      const body = encode(deleteContainerRequest, { path })
+      this.#order({
+        sessionId: 0n,
+        xid: 0,
+        opCode: opCode.deleteContainer,
+        body,
+        identities: [],
+        owner: null,
+      })
+    }
+  }
+
+  // ---- writes -----------------------------------------------------------------------------------------------------------------
+
+  submit(connection: ClientConnection, operation: PendingOperation): void {
+    this.#order({
+      sessionId: connection.sessionId,
+      xid: operation.xid,
+      opCode: operation.opCode,
+      body: operation.body,
+      identities: connection.identities,
+      owner: connection,
+    })
+  }
+
+  submitForLearner(learnerSid: bigint, request: ForwardedRequest): void {
+    const { sessionId, xid, opCode: code, body, authInfo } = request
+    if (code === opCode.createSession && body.length >= 4) {
+      this.tracker!.add(sessionId, body.readInt32BE(0), this.#clock.monotonicMs()).owner = learnerSid
+    }
+    const isSessionsOwn = code === opCode.createSession || code === opCode.closeSession
+    this.#order({
+      sessionId,
+      xid,
+      opCode: code,
+      body,
+      identities: authInfo,
+      owner: isSessionsOwn ? null : learnerSid,
+    })
+  }
+
+  #order(request: WriteRequest): void {
+    if (this.#preparer === null) {
+      const { sessionId, xid, opCode: code, body, identities } = request
+      return this.#quorum.forward({ sessionId, xid, opCode: code, body, authInfo: identities })
+    }
+    const prepared = this.#preparer.prepare(request, this.#clock.wallMs())
+    this.#inFlight.push(prepared)
+    this.#quorum.propose(prepared.header.zxid, prepared.entry)
+  }
+
+  sync(connection: ClientConnection, operation: PendingOperation): void {
+    if (this.#preparer !== null) return this.#quorum.afterOutstanding(() => connection.synced(operation))
+    this.#syncs.push({ connection, operation })
+    const { xid, opCode: code, body } = operation
+    this.#quorum.sync({
+      sessionId: connection.sessionId,
+      xid,
+      opCode: code,
+      body,
+      authInfo: connection.identities,
+    })
+  }
+
+  /** Learner: the leader answered the oldest sync. */
+  syncCompleted(): void {
+    const oldest = this.#syncs.shift()
+    assert(oldest !== undefined, 'a sync is answered only after it was asked for')
+    oldest.connection.synced(oldest.operation)
+  }
+
+  /** A transaction is committed: apply it, and answer whoever waits for it here. */
+  commit(zxid: bigint, entry: Buffer): void {
+    const { header, txn } = this.#takeInFlight(zxid) ?? decodeEntry(entry)
+    const applied = this.#database.apply(header, txn, entry)
+    this.#preparer?.applied(zxid)
+    if (header.type === opCode.createSession)
+      return this.#sessionCreated(header.clientId, txn.type === 'createSession' ? txn.timeOut : 0)
+    const connection = this.connections.get(header.clientId)
+    connection?.committed(header.cxid, header.type, applied, zxid)
+    if (header.type !== opCode.closeSession) return
+    this.tracker?.remove(header.clientId)
+    // A session that expired ends here for its client too; one that was closed is answered already.
+    this.connections.get(header.clientId)?.close()
+  }
+
+  #takeInFlight(zxid: bigint): Prepared | null {
+    const oldest = this.#inFlight[this.#inFlightHead]
+    if (oldest === undefined || oldest.header.zxid !== zxid) return null
+    this.#inFlightHead++
+    if (this.#inFlightHead === this.#inFlight.length) {
+      this.#inFlight.length = 0
+      this.#inFlightHead = 0
+    } else if (this.#inFlightHead > 4096) {
+      this.#inFlight.splice(0, this.#inFlightHead)
+      this.#inFlightHead = 0
+    }
+    return oldest
+  }
+
+  #sessionCreated(id: bigint, timeoutMs: number): void {
+    const waiting = this.#awaiting.get(id)
+    if (this.tracker !== null && this.tracker.get(id) === undefined)
+      this.tracker.add(id, timeoutMs, this.#clock.monotonicMs())
+    if (waiting === undefined) return
+    this.#awaiting.delete(id)
+    this.#grant(waiting.connection, id, timeoutMs, this.tracker?.get(id) ?? null)
+  }
+
+  closed(connection: ClientConnection): void {
+    const id = connection.sessionId
+    if (this.connections.get(id) === connection) this.connections.delete(id)
+    if (this.#awaiting.get(id)?.connection === connection) this.#awaiting.delete(id)
+  }
+
+  /** Requests that wait for their transaction. */
+  get inFlightCount(): number {
+    return this.#inFlight.length - this.#inFlightHead
+  }
+}

@@ -1,0 +1,42 @@
+import type { Database } from './database.ts'
+import type { Quorum } from './quorum/replica.ts'
+
+/** The quorum of a server on its own: what is durable on its disk is committed. */
+export class StandaloneQuorum implements Quorum {
+  readonly #database: Database
+  readonly #commit: (zxid: bigint, entry: Buffer) => void
+  #lastProposed = 0n
+  #lastCommitted = 0n
+  readonly #waiting: { zxid: bigint; onSynced: () => void }[] = []
+
+  constructor(database: Database, commit: (zxid: bigint, entry: Buffer) => void) {
+    this.#database = database
+    this.#commit = commit
+  }
+
+  propose(zxid: bigint, entry: Buffer): void {
+    this.#lastProposed = zxid
+    this.#database.append(zxid, entry, () => {
+      this.#lastCommitted = zxid
+      this.#commit(zxid, entry)
+      while (this.#waiting.length > 0 && this.#waiting[0]!.zxid <= zxid) this.#waiting.shift()!.onSynced()
+    })
+  }
+
+  afterOutstanding(onSynced: () => void): void {
+    if (this.#lastProposed === this.#lastCommitted) onSynced()
+    else this.#waiting.push({ zxid: this.#lastProposed, onSynced })
+  }
+
+  forward(): never {
+    throw new Error('a server on its own has nobody to forward to')
+  }
+
+  sync(): never {
+    throw new Error('a server on its own has nobody to sync with')
+  }
+
+  revalidate(): never {
+    throw new Error('a server on its own knows its sessions')
+  }
+}

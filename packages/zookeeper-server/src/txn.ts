@@ -1,0 +1,166 @@
+import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
+import {
+  type Acl,
+  checkVersionTxn,
+  closeSessionTxn,
+  createContainerTxn,
+  createSessionTxn,
+  createTtlTxn,
+  createTxn,
+  createTxnV0,
+  deleteTxn,
+  errorTxn,
+  multiTxn,
+  opCode,
+  setAclTxn,
+  setDataTxn,
+  type TxnDigest,
+  type TxnHeader,
+  txnDigest,
+  txnHeader,
+} from '@vivarium/zookeeper-protocol'
+
+/** What a transaction does. A failed request is one too: its error has a place in the order like any write. */
+export type Txn =
+  | {
+      type: 'create'
+      path: string
+      data: Buffer | null
+      acl: Acl[]
+      ephemeral: boolean
+      parentCVersion: number
+    }
+  | { type: 'createContainer'; path: string; data: Buffer | null; acl: Acl[]; parentCVersion: number }
+  | { type: 'createTtl'; path: string; data: Buffer | null; acl: Acl[]; parentCVersion: number; ttl: bigint }
+  | { type: 'delete'; path: string }
+  | { type: 'setData'; path: string; data: Buffer | null; version: number }
+  | { type: 'setAcl'; path: string; acl: Acl[]; version: number }
+  | { type: 'check'; path: string; version: number }
+  | { type: 'multi'; txns: readonly MultiPart[] }
+  | { type: 'createSession'; timeOut: number }
+  | { type: 'closeSession'; paths: string[] | null }
+  | { type: 'error'; err: number }
+
+/** One operation of a multi; `code` is the kind it is logged and answered under (create and create2 differ). */
+export interface MultiPart {
+  code: number
+  txn: Txn
+}
+
+/** A transaction with its place in the order, as it stands in the log and in a PROPOSAL. */
+export interface Entry {
+  header: TxnHeader
+  txn: Txn
+  digest: TxnDigest | null
+}
+
+/** parentCVersion of logs so old that they lack it: the parent's own count goes on. */
+export const unknownCVersion = -1
+
+export function encodeEntry(header: TxnHeader, txn: Txn, digest: TxnDigest | null): Buffer {
+  const writer = new ByteWriter(160)
+  txnHeader.write(writer, header)
+  writeBody(writer, txn)
+  if (digest !== null) txnDigest.write(writer, digest)
+  return writer.written()
+}
+
+/** Throws MalformedBytesError when the bytes are not a transaction. */
+export function decodeEntry(bytes: Buffer): Entry {
+  const reader = new ByteReader(bytes)
+  const header = txnHeader.read(reader)
+  const txn = readBody(header.type, reader)
+  return { header, txn, digest: reader.remaining >= 12 ? txnDigest.read(reader) : null }
+}
+
+function writeBody(writer: ByteWriter, txn: Txn): void {
+  switch (txn.type) {
+    case 'create':
+      return createTxn.write(writer, txn)
+    case 'createContainer':
+      return createContainerTxn.write(writer, txn)
+    case 'createTtl':
+      return createTtlTxn.write(writer, txn)
+    case 'delete':
+      return deleteTxn.write(writer, txn)
+    case 'setData':
+      return setDataTxn.write(writer, txn)
+    case 'setAcl':
+      return setAclTxn.write(writer, txn)
+    case 'check':
+      return checkVersionTxn.write(writer, txn)
+    case 'createSession':
+      return createSessionTxn.write(writer, txn)
+    case 'closeSession':
+      if (txn.paths !== null) closeSessionTxn.write(writer, { paths2Delete: txn.paths })
+      return
+    case 'error':
+      return errorTxn.write(writer, txn)
+    case 'multi':
+      return multiTxn.write(writer, {
+        txns: txn.txns.map(part => ({ type: part.code, data: bodyBytes(part.txn) })),
+      })
+  }
+}
+
+function bodyBytes(txn: Txn): Buffer {
+  const writer = new ByteWriter(128)
+  writeBody(writer, txn)
+  return writer.written()
+}
+
+function readBody(type: number, reader: ByteReader): Txn {
+  switch (type) {
+    case opCode.create:
+    case opCode.create2:
+      return readCreate(reader)
+    case opCode.createContainer:
+      return { type: 'createContainer', ...createContainerTxn.read(reader) }
+    case opCode.createTTL:
+      return { type: 'createTtl', ...createTtlTxn.read(reader) }
+    case opCode.delete:
+    case opCode.deleteContainer:
+      return { type: 'delete', ...deleteTxn.read(reader) }
+    case opCode.setData:
+    case opCode.reconfig:
+      return { type: 'setData', ...setDataTxn.read(reader) }
+    case opCode.setACL:
+      return { type: 'setAcl', ...setAclTxn.read(reader) }
+    case opCode.check:
+      return { type: 'check', ...checkVersionTxn.read(reader) }
+    case opCode.createSession:
+      return { type: 'createSession', ...createSessionTxn.read(reader) }
+    case opCode.closeSession:
+      return {
+        type: 'closeSession',
+        paths: reader.remaining < 4 ? null : closeSessionTxn.read(reader).paths2Delete,
+      }
+    case opCode.error:
+      return { type: 'error', ...errorTxn.read(reader) }
+    case opCode.multi:
+      return {
+        type: 'multi',
+        txns: multiTxn.read(reader).txns.map(({ type: code, data }) => ({ code, txn: readPart(code, data) })),
+      }
+    default:
+      throw new MalformedBytesError(`transaction of unknown type ${type}`)
+  }
+}
+
+function readPart(code: number, data: Buffer | null): Txn {
+  // Operations around the failed one of a multi carry an error code whatever their kind was.
+  if (code === opCode.error || code < 0)
+    return { type: 'error', err: data !== null && data.length >= 4 ? data.readInt32BE(0) : 0 }
+  return readBody(code, new ByteReader(data ?? Buffer.alloc(0)))
+}
+
+function readCreate(reader: ByteReader): Txn {
+  const start = reader.position
+  try {
+    return { type: 'create', ...createTxn.read(reader) }
+  } catch (error) {
+    if (!(error instanceof MalformedBytesError)) throw error
+    reader.position = start
+    return { type: 'create', ...createTxnV0.read(reader), parentCVersion: unknownCVersion }
+  }
+}
