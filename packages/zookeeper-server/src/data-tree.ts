@@ -89,13 +89,7 @@ export class DataTree {
 
   constructor(options: TreeOptions) {
     this.#options = options
-    this.#addInitial('/', openAcl)
-    for (const path of specialPaths) this.#addInitial(path, path === configPath ? readAcl : openAcl)
-    this.nodes.get('/')!.children = new Set(['zookeeper'])
-    this.nodes.get('/zookeeper')!.children = new Set(['quota', 'config'])
-    this.nodes.get(configPath)!.aversion = -1
-    this.nodes.get(configPath)!.version = -1
-    this.recomputeDigest()
+    this.reset()
   }
 
   #addInitial(path: string, acl: readonly Acl[]): void {
@@ -347,6 +341,15 @@ export class DataTree {
       node.digest = 0
       this.#digestChanged(path, node)
     }
+  }
+
+  /** Back to the tree of a server that was never written to. */
+  reset(): void {
+    this.clear()
+    this.finishRestore()
+    this.nodes.get(configPath)!.aversion = -1
+    this.nodes.get(configPath)!.version = -1
+    this.recomputeDigest()
   }
 
   // ---- loading from a snapshot -----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
 import { formatZxid, type TxnHeader } from '@vivarium/zookeeper-protocol'
 import { type Applied, DataTree } from './data-tree.ts'
-import { versionFolder } from './persistence/file-names.ts'
+import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
 import { recover } from './persistence/recovery.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
@@ -42,6 +42,8 @@ export class Database {
   #txnsSinceSnapshot = 0
   #snapshotAfter = { txns: 0, bytes: 0 }
   #isSnapshotting: Promise<void> | null = null
+  /** The database came from a leader and is not on disk yet. */
+  #isRestored = false
 
   /** `onFailure`: the disk failed; nothing more will be acknowledged. */
   constructor(
@@ -74,8 +76,10 @@ export class Database {
     this.#drawSnapshotPoint()
   }
 
+  /** The newest transaction in the log, or in the tree if that is newer (after a snapshot from the leader). */
   get lastLoggedZxid(): bigint {
-    return this.#lastLoggedZxid
+    const { lastProcessedZxid } = this.tree
+    return lastProcessedZxid > this.#lastLoggedZxid ? lastProcessedZxid : this.#lastLoggedZxid
   }
 
   get folders(): { readonly snapshots: string; readonly logs: string } {
@@ -182,6 +186,11 @@ export class Database {
     const startedMs = clock.monotonicMs()
     this.#log.info(`Snapshotting: 0x${formatZxid(this.tree.lastProcessedZxid)} to ${this.#folders.snapshots}`)
     await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions)
+    if (this.#isRestored) {
+      // The older logs hold this server's own past, which may differ from the leader's: no learner may ever be fed from it.
+      for (const file of await listFiles(disk, this.#folders.logs, 'log')) await disk.remove(file.path)
+      this.#isRestored = false
+    }
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.snapshots++
     this.#stats.snapshotMs.add(tookMs)
@@ -205,6 +214,7 @@ export class Database {
     this.tree.lastProcessedZxid = zxid
     this.committedLog.length = 0
     this.#lastLoggedZxid = zxid
+    this.#isRestored = true
     await this.#txnLog.close()
   }
 
@@ -228,17 +238,23 @@ export class Database {
     const { disk } = this.#world
     await this.#txnLog.close()
     await TxnLog.truncate(disk, this.#folders.logs, zxid, (path, at) => endOfZxid(disk, path, at))
-    this.tree.clear()
-    this.tree.finishRestore()
+    await this.reload()
+    assert(this.#lastLoggedZxid === zxid, `the log ends at 0x${formatZxid(zxid)} after it was cut there`)
+  }
+
+  /** Loads the tree anew from disk. */
+  async reload(): Promise<void> {
+    await this.#txnLog.close()
+    this.tree.reset()
     this.committedLog.length = 0
     const recovered = await recover(this.#world, this.#folders, this.tree, {
       keepCommitted: this.#settings.values.commitLogCount,
       trustEmpty: this.#settings.values['snapshot.trust.empty'],
     })
-    assert(recovered.lastZxid === zxid, `the log ends at 0x${formatZxid(zxid)} after it was cut there`)
     this.sessions = recovered.sessions
     this.committedLog.push(...recovered.committed)
-    this.#lastLoggedZxid = zxid
+    this.#lastLoggedZxid = recovered.lastZxid
+    this.#isRestored = false
   }
 
   async close(): Promise<void> {

@@ -254,6 +254,10 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     return this.#database.flush()
   }
 
+  reload(): Promise<void> {
+    return this.#database.reload()
+  }
+
   truncate(zxid: bigint): Promise<void> {
     return this.#database.truncate(zxid)
   }

@@ -69,6 +69,8 @@ export class Serving {
     this.#stats = stats
     this.#clock = world.clock
     this.#log = world.log.named('ZooKeeperServer')
+    // The new epoch has begun, though nothing was written in it yet: clients of any member may have seen that.
+    if (startZxid > database.tree.lastProcessedZxid) database.tree.lastProcessedZxid = startZxid
     this.#sessionIds = new SessionIds(world.serverId, BigInt(Math.floor(world.clock.wallMs())))
     if (role === 'leader' || role === 'standalone') {
       const nowMs = this.#clock.monotonicMs()

@@ -31,6 +31,9 @@ export interface Replica {
   /** Cuts the log behind `zxid` and reloads the tree from disk. Rejects if the log does not reach back to it. */
   truncate(zxid: bigint): Promise<void>
 
+  /** Loads the tree anew from disk, after a synchronisation that was broken off. */
+  reload(): Promise<void>
+
   /** Committed transactions kept in memory (`commitLogCount`), oldest first; what a DIFF is made of. */
   readonly committedLog: readonly CommittedTxn[]
 

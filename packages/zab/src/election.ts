@@ -1,0 +1,251 @@
+import type { QuorumRule, Sid } from './quorum.ts'
+
+export const peerState = { LOOKING: 0, FOLLOWING: 1, LEADING: 2, OBSERVING: 3 } as const
+export type PeerState = (typeof peerState)[keyof typeof peerState]
+
+/** Whom a server would follow, and why: the one with the newest history. */
+export interface Vote {
+  readonly leader: Sid
+  /** Last transaction of the proposed leader. */
+  readonly zxid: bigint
+  /** The epoch that server last took part in. */
+  readonly peerEpoch: bigint
+  /** The round of election this vote was cast in. */
+  readonly round: bigint
+}
+
+/** A vote as it travels. Source: FastLeaderElection.Notification. */
+export interface Notification extends Vote {
+  readonly sender: Sid
+  readonly state: PeerState
+  /** Format of the message it came in; 0 for servers so old that they did not say. */
+  readonly version: number
+}
+
+export interface ElectionOptions {
+  myId: Sid
+  rule: QuorumRule
+  minNotificationMs: number
+  maxNotificationMs: number
+  /** How long a winner waits for a better candidate to show up. */
+  finalizeMs: number
+}
+
+/** What an election asks of the world. */
+export interface ElectionEffects {
+  send(to: Sid, vote: Vote, state: PeerState): void
+  /** Nobody answers: connections may be gone without notice. */
+  reconnect(): void
+  decided(vote: Vote, state: PeerState): void
+}
+
+const none = -(2n ** 63n)
+
+/**
+ * Fast leader election: servers tell each other whom they would follow until a quorum agrees. Pure: notifications and time
+ * come in, notifications and the decision go out.
+ *
+ * Source: FastLeaderElection of ZooKeeper 3.9, whose servers may take part.
+ */
+export class Election {
+  readonly #options: ElectionOptions
+  readonly #effects: ElectionEffects
+  #state: PeerState = peerState.LOOKING
+  /** Whom this server follows, or would. */
+  #vote: Vote
+  #initial: { zxid: bigint; peerEpoch: bigint } = { zxid: 0n, peerEpoch: 0n }
+  #round = 0n
+  readonly #votes = new Map<Sid, Notification>()
+  /** Votes of servers that follow or lead already. */
+  readonly #settled = new Map<Sid, Notification>()
+  #notificationMs: number
+  #resendAtMs = Number.POSITIVE_INFINITY
+  #finalizeAtMs = Number.POSITIVE_INFINITY
+
+  constructor(options: ElectionOptions, effects: ElectionEffects) {
+    this.#options = options
+    this.#effects = effects
+    this.#notificationMs = options.minNotificationMs
+    this.#vote = { leader: options.myId, zxid: 0n, peerEpoch: 0n, round: 0n }
+  }
+
+  get state(): PeerState {
+    return this.#state
+  }
+
+  get vote(): Vote {
+    return this.#vote
+  }
+
+  /** When `elapse` has something to do next; Infinity if nothing. */
+  get nextDeadlineMs(): number {
+    return Math.min(this.#resendAtMs, this.#finalizeAtMs)
+  }
+
+  /** Begins a new round, standing for oneself with this history. */
+  start(history: { lastZxid: bigint; peerEpoch: bigint }, nowMs: number): void {
+    this.#state = peerState.LOOKING
+    this.#round++
+    this.#votes.clear()
+    this.#settled.clear()
+    this.#initial = { zxid: history.lastZxid, peerEpoch: history.peerEpoch }
+    this.#vote = this.#ownCandidacy()
+    this.#notificationMs = this.#options.minNotificationMs
+    this.#announce()
+    this.#waitForVotes(nowMs)
+    this.#count(this.#ownNotification(), nowMs)
+  }
+
+  /** The epoch that the new leader established; what later joiners are told. */
+  epochEstablished(peerEpoch: bigint): void {
+    this.#vote = { ...this.#vote, peerEpoch }
+  }
+
+  elapse(nowMs: number): void {
+    if (this.#state !== peerState.LOOKING) return
+    if (nowMs >= this.#finalizeAtMs) return this.#decide()
+    if (nowMs < this.#resendAtMs) return
+    this.#effects.reconnect()
+    this.#announce()
+    this.#notificationMs = Math.min(this.#notificationMs * 2, this.#options.maxNotificationMs)
+    this.#waitForVotes(nowMs)
+  }
+
+  received(n: Notification, nowMs: number): void {
+    const { voters } = this.#options.rule
+    if (!voters.has(n.sender)) return this.#answer(n.sender)
+    if (this.#state !== peerState.LOOKING) {
+      if (n.state === peerState.LOOKING) this.#answer(n.sender)
+      return
+    }
+    if (n.state === peerState.LOOKING) this.#receivedCandidacy(n, nowMs)
+    else if (n.state === peerState.FOLLOWING || n.state === peerState.LEADING) this.#receivedSettled(n)
+  }
+
+  #receivedCandidacy(n: Notification, nowMs: number): void {
+    const { voters } = this.#options.rule
+    if (n.round < this.#round) return this.#answer(n.sender)
+    if (!voters.has(n.leader) || n.zxid === -1n) return
+    if (n.round > this.#round) {
+      this.#round = n.round
+      this.#votes.clear()
+      const own = this.#ownCandidacy()
+      this.#vote = this.#isBetter(n, own) ? { ...n } : own
+      this.#vote = asVote(this.#vote, this.#round)
+      this.#finalizeAtMs = Number.POSITIVE_INFINITY
+      this.#announce()
+      this.#votes.set(this.#options.myId, this.#ownNotification())
+    } else if (this.#isBetter(n, this.#vote)) {
+      this.#vote = asVote(n, this.#round)
+      this.#finalizeAtMs = Number.POSITIVE_INFINITY
+      this.#announce()
+      this.#votes.set(this.#options.myId, this.#ownNotification())
+    }
+    this.#count(n, nowMs)
+  }
+
+  #count(n: Notification, nowMs: number): void {
+    this.#votes.set(n.sender, n)
+    const supporters = this.#supportersOf(this.#votes, { ...this.#ownNotification() })
+    if (!this.#options.rule.isQuorum(supporters)) {
+      this.#finalizeAtMs = Number.POSITIVE_INFINITY
+      return
+    }
+    // When every voter agrees there is no better candidate left to wait for.
+    if (supporters.length === this.#options.rule.voters.size) this.#decide()
+    else if (this.#finalizeAtMs === Number.POSITIVE_INFINITY)
+      this.#finalizeAtMs = nowMs + this.#options.finalizeMs
+  }
+
+  /** A server that follows or leads: is there an established leader to join? */
+  #receivedSettled(n: Notification): void {
+    if (n.round === this.#round) {
+      this.#votes.set(n.sender, n)
+      if (
+        this.#options.rule.isQuorum(this.#supportersOf(this.#votes, n)) &&
+        this.#isLeaderAlive(this.#votes, n)
+      )
+        return this.#join(n)
+    }
+    this.#settled.set(n.sender, n)
+    if (
+      this.#options.rule.isQuorum(this.#supportersOf(this.#settled, n)) &&
+      this.#isLeaderAlive(this.#settled, n)
+    ) {
+      this.#round = n.round
+      this.#join(n)
+    }
+  }
+
+  /** A vote for another counts only once that other says itself that it leads. */
+  #isLeaderAlive(votes: ReadonlyMap<Sid, Notification>, n: Notification): boolean {
+    if (n.leader === this.#options.myId) return n.round === this.#round
+    return votes.get(n.leader)?.state === peerState.LEADING
+  }
+
+  #supportersOf(votes: ReadonlyMap<Sid, Notification>, n: Notification): Sid[] {
+    const supporters: Sid[] = []
+    for (const [sid, other] of votes) if (isSameVote(other, n)) supporters.push(sid)
+    return supporters
+  }
+
+  #join(n: Notification): void {
+    this.#vote = { leader: n.leader, zxid: n.zxid, peerEpoch: n.peerEpoch, round: n.round }
+    this.#decide()
+  }
+
+  #decide(): void {
+    const { myId, rule } = this.#options
+    this.#resendAtMs = Number.POSITIVE_INFINITY
+    this.#finalizeAtMs = Number.POSITIVE_INFINITY
+    if (this.#vote.leader === myId) this.#state = peerState.LEADING
+    else this.#state = rule.voters.has(myId) ? peerState.FOLLOWING : peerState.OBSERVING
+    this.#effects.decided(this.#vote, this.#state)
+  }
+
+  #isBetter(n: Vote, current: Vote): boolean {
+    if (this.#options.rule.weightOf(n.leader) === 0) return false
+    if (n.peerEpoch !== current.peerEpoch) return n.peerEpoch > current.peerEpoch
+    if (n.zxid !== current.zxid) return n.zxid > current.zxid
+    return n.leader > current.leader
+  }
+
+  /** Observers stand for nobody; they only listen. */
+  #ownCandidacy(): Vote {
+    const { myId, rule } = this.#options
+    if (!rule.voters.has(myId)) return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
+    return { leader: myId, zxid: this.#initial.zxid, peerEpoch: this.#initial.peerEpoch, round: this.#round }
+  }
+
+  #ownNotification(): Notification {
+    return { ...this.#vote, sender: this.#options.myId, state: this.#state, version: 2 }
+  }
+
+  #announce(): void {
+    for (const sid of this.#options.rule.voters) {
+      if (sid !== this.#options.myId) this.#effects.send(sid, this.#vote, this.#state)
+    }
+  }
+
+  #answer(to: Sid): void {
+    this.#effects.send(to, this.#vote, this.#state)
+  }
+
+  #waitForVotes(nowMs: number): void {
+    this.#resendAtMs = nowMs + this.#notificationMs
+  }
+}
+
+function asVote(vote: Vote, round: bigint): Vote {
+  return { leader: vote.leader, zxid: vote.zxid, peerEpoch: vote.peerEpoch, round }
+}
+
+/** Servers that follow or lead may have learnt the epoch since; rounds differ between those who joined late. */
+function isSameVote(a: Notification, b: Notification): boolean {
+  if (a.leader !== b.leader) return false
+  if (a.state === peerState.LOOKING || b.state === peerState.LOOKING) {
+    return a.zxid === b.zxid && a.round === b.round && a.peerEpoch === b.peerEpoch
+  }
+  if ((a.version === 0) !== (b.version === 0)) return true
+  return a.peerEpoch === b.peerEpoch
+}

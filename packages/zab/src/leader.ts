@@ -1,0 +1,296 @@
+import { assert } from '@vivarium/platform'
+import type { QuorumRule, Sid } from './quorum.ts'
+
+/** What a leader asks of the world. Called in the order in which it must be carried out. */
+export interface LeaderEffects {
+  /** Write acceptedEpoch; call `acceptedEpochDurable` when it survives a power loss. */
+  persistAcceptedEpoch(epoch: bigint): void
+  /** Write currentEpoch; call `currentEpochDurable`. */
+  persistCurrentEpoch(epoch: bigint): void
+  sendLeaderInfo(to: Sid, epoch: bigint): void
+  /** Bring this learner up to date, then send NEWLEADER, and every later proposal and commit behind that. */
+  synchronize(learner: Sid, peerLastZxid: bigint): void
+  /** A quorum has the leader's history: serve, the first transaction being `zxid` + 1. */
+  startServing(zxid: bigint): void
+  sendUpToDate(to: Sid): void
+  /** Send to every learner that is being, or has been, synchronised; log it; call `ack` for oneself when durable. */
+  propose(zxid: bigint, entry: Uint8Array): void
+  /** Tell all learners, apply, answer. */
+  commit(zxid: bigint, entry: Uint8Array): void
+  /** This server must not lead (any longer). */
+  giveUp(reason: string): void
+}
+
+interface Proposal {
+  readonly zxid: bigint
+  readonly entry: Uint8Array
+}
+
+/**
+ * Zab's leader: discovery of a new epoch, synchronisation of a quorum with its own history, broadcast. Pure: knows servers
+ * by number and time as an argument. What it holds committed, a quorum has on disk.
+ */
+export class Leader {
+  readonly #myId: Sid
+  readonly #rule: QuorumRule
+  readonly #effects: LeaderEffects
+  readonly #own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint }
+  #phase: 'discovery' | 'synchronization' | 'broadcast' | 'over' = 'discovery'
+  #epoch: bigint | null = null
+  #highestAccepted: bigint
+  /** Learners that said hello, waiting for the epoch. */
+  readonly #greeting = new Set<Sid>()
+  readonly #connected = new Set<Sid>()
+  #isEpochAccepted = false
+  readonly #epochAcks = new Set<Sid>()
+  /** Learners that know the epoch, waiting to be synchronised: their last zxids. */
+  readonly #awaitingSync = new Map<Sid, bigint>()
+  #isEpochCurrent = false
+  readonly #newLeaderAcks = new Set<Sid>()
+  #outstanding: Proposal[] = []
+  #outstandingHead = 0
+  #lastProposed: bigint
+  #lastCommitted: bigint
+  /** Highest transaction each server has on disk. */
+  readonly #acked = new Map<Sid, bigint>()
+  readonly #syncs: { zxid: bigint; onSynced: () => void }[] = []
+  /** When each learner was last heard from. */
+  readonly #heard = new Map<Sid, number>()
+
+  constructor(
+    myId: Sid,
+    rule: QuorumRule,
+    own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint },
+    effects: LeaderEffects,
+  ) {
+    this.#myId = myId
+    this.#rule = rule
+    this.#own = own
+    this.#effects = effects
+    this.#highestAccepted = own.acceptedEpoch
+    this.#lastProposed = own.lastZxid
+    this.#lastCommitted = own.lastZxid
+    this.#connected.add(myId)
+    this.#fixEpochIfPossible()
+  }
+
+  get phase(): string {
+    return this.#phase
+  }
+
+  get epoch(): bigint | null {
+    return this.#epoch
+  }
+
+  get lastProposed(): bigint {
+    return this.#lastProposed
+  }
+
+  get lastCommitted(): bigint {
+    return this.#lastCommitted
+  }
+
+  get outstandingCount(): number {
+    return this.#outstanding.length - this.#outstandingHead
+  }
+
+  /** Proposed and not committed, oldest first: what a learner that joins now must get as well. */
+  outstanding(): readonly Proposal[] {
+    return this.#outstanding.slice(this.#outstandingHead)
+  }
+
+  // ---- discovery ---------------------------------------------------------------------------------------------------------
+
+  /** FOLLOWERINFO or OBSERVERINFO. */
+  learnerInfo(sid: Sid, acceptedEpoch: bigint, nowMs: number): void {
+    if (this.#phase === 'over') return
+    this.#heard.set(sid, nowMs)
+    this.#greeting.add(sid)
+    if (this.#epoch === null && this.#rule.voters.has(sid)) {
+      this.#connected.add(sid)
+      if (acceptedEpoch > this.#highestAccepted) this.#highestAccepted = acceptedEpoch
+      this.#fixEpochIfPossible()
+    }
+    if (this.#isEpochAccepted) this.#welcome()
+  }
+
+  #fixEpochIfPossible(): void {
+    if (this.#epoch !== null || !this.#rule.isQuorum(this.#connected)) return
+    this.#epoch = this.#highestAccepted + 1n
+    this.#effects.persistAcceptedEpoch(this.#epoch)
+  }
+
+  acceptedEpochDurable(): void {
+    if (this.#phase === 'over') return
+    this.#isEpochAccepted = true
+    this.#welcome()
+    this.#ackEpoch(this.#myId)
+  }
+
+  #welcome(): void {
+    for (const sid of this.#greeting) this.#effects.sendLeaderInfo(sid, this.#epoch!)
+    this.#greeting.clear()
+  }
+
+  /** ACKEPOCH. `currentEpoch` −1: the learner had accepted this epoch before, and does not count again. */
+  ackEpoch(sid: Sid, currentEpoch: bigint, lastZxid: bigint, nowMs: number): void {
+    if (this.#phase === 'over' || this.#epoch === null) return
+    this.#heard.set(sid, nowMs)
+    if (currentEpoch !== -1n) {
+      const { currentEpoch: ownEpoch, lastZxid: ownZxid } = this.#own
+      if (
+        this.#phase === 'discovery' &&
+        (currentEpoch > ownEpoch || (currentEpoch === ownEpoch && lastZxid > ownZxid))
+      ) {
+        return this.#giveUp(
+          `Follower ${sid} is ahead of the leader: epoch ${currentEpoch}, zxid 0x${lastZxid.toString(16)}`,
+        )
+      }
+    }
+    this.#awaitingSync.set(sid, lastZxid)
+    if (currentEpoch !== -1n) this.#ackEpoch(sid)
+    if (this.#isEpochCurrent) this.#synchronizeAwaiting()
+  }
+
+  #ackEpoch(sid: Sid): void {
+    this.#epochAcks.add(sid)
+    if (this.#phase !== 'discovery' || !this.#rule.isQuorum(this.#epochAcks)) return
+    this.#phase = 'synchronization'
+    this.#effects.persistCurrentEpoch(this.#epoch!)
+  }
+
+  currentEpochDurable(): void {
+    if (this.#phase === 'over') return
+    this.#isEpochCurrent = true
+    this.#lastProposed = this.#epoch! << 32n
+    this.#lastCommitted = this.#lastProposed
+    this.#synchronizeAwaiting()
+    this.#ackNewLeader(this.#myId)
+  }
+
+  // ---- synchronisation -----------------------------------------------------------------------------------------------------
+
+  #synchronizeAwaiting(): void {
+    const learners = [...this.#awaitingSync]
+    this.#awaitingSync.clear()
+    for (const [sid, lastZxid] of learners) this.#effects.synchronize(sid, lastZxid)
+  }
+
+  #ackNewLeader(sid: Sid): void {
+    this.#newLeaderAcks.add(sid)
+    if (this.#phase === 'broadcast') {
+      if (sid !== this.#myId) this.#effects.sendUpToDate(sid)
+      return
+    }
+    if (!this.#rule.isQuorum(this.#newLeaderAcks)) return
+    this.#phase = 'broadcast'
+    this.#effects.startServing(this.#lastCommitted)
+    for (const learner of this.#newLeaderAcks) if (learner !== this.#myId) this.#effects.sendUpToDate(learner)
+  }
+
+  /** Who has the leader's history. */
+  get synced(): readonly Sid[] {
+    return [...this.#newLeaderAcks]
+  }
+
+  // ---- broadcast ---------------------------------------------------------------------------------------------------------------
+
+  /** The next transaction. zxids are consecutive within the epoch. */
+  propose(zxid: bigint, entry: Uint8Array): void {
+    assert(this.#phase === 'broadcast', 'transactions are proposed only by an established leader')
+    assert(zxid === this.#lastProposed + 1n, 'zxids are consecutive within an epoch')
+    // The counter is used up: a new epoch must begin before it would flow over (ZOOKEEPER-1277).
+    if ((zxid & 0xffff_ffffn) === 0xffff_ffffn)
+      return this.#giveUp(
+        'zxid lower 32 bits have rolled over, forcing re-election, and therefore new epoch start',
+      )
+    this.#lastProposed = zxid
+    this.#outstanding.push({ zxid, entry })
+    this.#effects.propose(zxid, entry)
+  }
+
+  /** `sid` has everything up to `zxid` on disk. */
+  ack(sid: Sid, zxid: bigint, nowMs: number): void {
+    if (this.#phase === 'over' || this.#epoch === null) return
+    this.#heard.set(sid, nowMs)
+    if ((zxid & 0xffff_ffffn) === 0n) {
+      // The answer to NEWLEADER; a second one answers UPTODATE and says nothing new.
+      if (zxid >> 32n === this.#epoch && !this.#newLeaderAcks.has(sid)) this.#ackNewLeader(sid)
+      return
+    }
+    const before = this.#acked.get(sid) ?? 0n
+    if (zxid <= before) return
+    this.#acked.set(sid, zxid)
+    if (this.#rule.voters.has(sid)) this.#commitWhatIsDurable()
+  }
+
+  #commitWhatIsDurable(): void {
+    while (this.#outstandingHead < this.#outstanding.length && this.#phase === 'broadcast') {
+      const { zxid, entry } = this.#outstanding[this.#outstandingHead]!
+      if (!this.#isDurable(zxid)) break
+      this.#outstandingHead++
+      this.#lastCommitted = zxid
+      this.#effects.commit(zxid, entry)
+      while (this.#syncs.length > 0 && this.#syncs[0]!.zxid <= zxid) this.#syncs.shift()!.onSynced()
+    }
+    if (this.#outstandingHead === this.#outstanding.length) {
+      this.#outstanding = []
+      this.#outstandingHead = 0
+    } else if (this.#outstandingHead > 4096) {
+      this.#outstanding = this.#outstanding.slice(this.#outstandingHead)
+      this.#outstandingHead = 0
+    }
+  }
+
+  #isDurable(zxid: bigint): boolean {
+    const holders: Sid[] = []
+    for (const [sid, acked] of this.#acked) if (acked >= zxid) holders.push(sid)
+    return this.#rule.isQuorum(holders)
+  }
+
+  /** Calls back once everything proposed so far is committed; at once if it is. */
+  afterOutstanding(onSynced: () => void): void {
+    if (this.outstandingCount === 0) onSynced()
+    else this.#syncs.push({ zxid: this.#lastProposed, onSynced })
+  }
+
+  // ---- life and death ------------------------------------------------------------------------------------------------------------
+
+  heardFrom(sid: Sid, nowMs: number): void {
+    this.#heard.set(sid, nowMs)
+  }
+
+  learnerGone(sid: Sid): void {
+    this.#greeting.delete(sid)
+    this.#awaitingSync.delete(sid)
+    this.#heard.delete(sid)
+    this.#newLeaderAcks.delete(sid)
+    // Before the epoch is fixed it must not count; afterwards what it said stays true.
+    if (this.#epoch === null) this.#connected.delete(sid)
+  }
+
+  /** Once a tick: a leader that a quorum no longer hears must not go on. */
+  checkQuorum(nowMs: number, limitMs: number): void {
+    if (this.#phase !== 'broadcast') return
+    const alive = [this.#myId]
+    for (const sid of this.#newLeaderAcks) {
+      if (sid !== this.#myId && nowMs - (this.#heard.get(sid) ?? Number.NEGATIVE_INFINITY) <= limitMs)
+        alive.push(sid)
+    }
+    if (this.#rule.isQuorum(alive)) return
+    this.#giveUp(`Not sufficient followers synced, only synced with sids: [ ${alive.join(', ')} ]`)
+  }
+
+  /** The time for discovery and synchronisation is over. */
+  initTimedOut(): void {
+    if (this.#phase === 'broadcast' || this.#phase === 'over') return
+    this.#giveUp(
+      `Waiting for a quorum of followers, only synced with sids: [ ${[...this.#newLeaderAcks].join(', ')} ]`,
+    )
+  }
+
+  #giveUp(reason: string): void {
+    this.#phase = 'over'
+    this.#effects.giveUp(reason)
+  }
+}

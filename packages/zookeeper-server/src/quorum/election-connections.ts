@@ -1,0 +1,163 @@
+import { FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
+import type { Address, Clock, Connection, Listener, Log, Network } from '@vivarium/platform'
+import type { Sid } from '@vivarium/zab'
+import { anonymousObserver, initialMessage, readInitialMessage } from './election-messages.ts'
+
+const maxMessageBytes = 512 * 1024
+const handshakeMs = 5_000
+
+/**
+ * One connection between each pair of servers, on the election ports: opened by the one with the larger number; the other
+ * only knocks and is called back. Of what waits to be sent to a server, only the newest matters.
+ *
+ * Source: QuorumCnxManager.
+ */
+export class ElectionConnections {
+  readonly #network: Network
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #myId: Sid
+  readonly #own: Address
+  readonly #addresses: ReadonlyMap<Sid, Address>
+  readonly #connectTimeoutMs: number
+  readonly #onMessage: (from: Sid, frame: Buffer) => void
+  readonly #connections = new Map<Sid, Connection>()
+  readonly #connecting = new Set<Sid>()
+  readonly #last = new Map<Sid, Buffer>()
+  readonly #incoming = new Set<Connection>()
+  #listener: Listener | null = null
+  #nextAnonymous = -1n
+  #isStopped = false
+
+  constructor(
+    world: { network: Network; clock: Clock; log: Log },
+    options: { myId: Sid; own: Address; addresses: ReadonlyMap<Sid, Address>; connectTimeoutMs: number },
+    onMessage: (from: Sid, frame: Buffer) => void,
+  ) {
+    this.#network = world.network
+    this.#clock = world.clock
+    this.#log = world.log.named('QuorumCnxManager')
+    this.#myId = options.myId
+    this.#own = options.own
+    this.#addresses = options.addresses
+    this.#connectTimeoutMs = options.connectTimeoutMs
+    this.#onMessage = onMessage
+  }
+
+  /** Rejects with Node's error if the election port cannot be had. */
+  async start(listenOn: Address): Promise<void> {
+    this.#listener = await this.#network.listen(listenOn, connection => this.#accept(connection))
+    this.#log.info(
+      `Received connection request will be served on election port ${listenOn.host}:${listenOn.port}`,
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    for (const connection of [...this.#connections.values(), ...this.#incoming]) connection.destroy()
+    await this.#listener?.close()
+  }
+
+  /** Sends a framed message, now or when there is a connection. */
+  send(to: Sid, message: Buffer): void {
+    this.#last.set(to, message)
+    const connection = this.#connections.get(to)
+    if (connection !== undefined) connection.write(message)
+    else this.#connect(to)
+  }
+
+  connectAll(): void {
+    for (const sid of this.#addresses.keys())
+      if (sid !== this.#myId && !this.#connections.has(sid)) this.#connect(sid)
+  }
+
+  #connect(to: Sid): void {
+    const address = this.#addresses.get(to)
+    if (address === undefined || this.#connecting.has(to) || this.#isStopped) return
+    this.#connecting.add(to)
+    this.#network.connect(address, { timeoutMs: this.#connectTimeoutMs }).then(
+      connection => {
+        this.#connecting.delete(to)
+        if (this.#isStopped) return connection.destroy()
+        connection.write(initialMessage(this.#myId, this.#own))
+        // The other has the larger number: it calls back.
+        if (to > this.#myId) connection.end()
+        else this.#register(to, connection, Buffer.alloc(0))
+      },
+      error => {
+        this.#connecting.delete(to)
+        this.#log.warn(
+          `Cannot open channel to ${to} at election address ${address.host}:${address.port} (${(error as Error).message})`,
+        )
+      },
+    )
+  }
+
+  #accept(connection: Connection): void {
+    let received = Buffer.alloc(0)
+    this.#incoming.add(connection)
+    const timeout = this.#clock.after(handshakeMs, () => connection.destroy())
+    const settle = () => {
+      timeout.cancel()
+      this.#incoming.delete(connection)
+    }
+    connection.onClose = settle
+    connection.onData = chunk => {
+      received = Buffer.concat([received, chunk])
+      try {
+        const initial = readInitialMessage(received)
+        if (initial === null) return
+        settle()
+        this.#introduced(connection, initial.sid, received.subarray(initial.end))
+      } catch (error) {
+        if (!(error instanceof MalformedBytesError)) throw error
+        this.#log.warn(
+          `Exception reading initial message from /${connection.remote.host}:${connection.remote.port}: ${error.message}`,
+        )
+        settle()
+        connection.destroy()
+      }
+    }
+  }
+
+  #introduced(connection: Connection, given: Sid, rest: Buffer): void {
+    const sid = given === anonymousObserver ? this.#nextAnonymous-- : given
+    if (sid === this.#myId) {
+      this.#log.warn(
+        `We got a connection request from a server with our own ID. This should be either a configuration error, or a bug.`,
+      )
+      return connection.destroy()
+    }
+    if (sid >= 0n && sid < this.#myId) {
+      connection.destroy()
+      if (!this.#addresses.has(sid))
+        return this.#log.warn(`Server ${sid} is not in the configuration: it is not called back`)
+      this.#connections.get(sid)?.destroy()
+      this.#connections.delete(sid)
+      return this.#connect(sid)
+    }
+    this.#register(sid, connection, rest)
+  }
+
+  #register(sid: Sid, connection: Connection, received: Buffer): void {
+    const older = this.#connections.get(sid)
+    this.#connections.set(sid, connection)
+    older?.destroy()
+    const decoder = new FrameDecoder(maxMessageBytes)
+    connection.onClose = () => {
+      if (this.#connections.get(sid) === connection) this.#connections.delete(sid)
+    }
+    connection.onData = chunk => {
+      try {
+        decoder.push(chunk, frame => this.#onMessage(sid, frame))
+      } catch (error) {
+        if (!(error instanceof MalformedBytesError)) throw error
+        this.#log.warn(`Connection broken for id ${sid}, my id = ${this.#myId}: ${error.message}`)
+        connection.destroy()
+      }
+    }
+    const last = this.#last.get(sid)
+    if (last !== undefined) connection.write(last)
+    if (received.length > 0) connection.onData(received)
+  }
+}

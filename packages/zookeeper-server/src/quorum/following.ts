@@ -1,0 +1,252 @@
+import { MalformedBytesError } from '@vivarium/bytes'
+import { assert, type Timer } from '@vivarium/platform'
+import { type FromLeader, Learner, LearnerError, type Work } from '@vivarium/zab'
+import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
+import type { EpochFiles } from './epoch-files.ts'
+import type { MemberContext } from './member.ts'
+import { PeerStream } from './peer-stream.ts'
+import type { ForwardedRequest, Quorum } from './replica.ts'
+
+const connectTries = 5
+const endOfSnapshot = 'BenWasHere'
+
+/** Carries out what zab's Learner asks, for as long as this server follows (or observes) one leader. */
+export class Following implements Quorum {
+  readonly #context: MemberContext
+  readonly #epochs: EpochFiles
+  readonly #learner: Learner
+  readonly #isObserver: boolean
+  #stream: PeerStream | null = null
+  #timer: Timer | null = null
+  #isStopped = false
+  /** The database in memory is not what is on disk: an interrupted SNAP or TRUNC. */
+  #isDatabaseTorn = false
+
+  constructor(context: MemberContext, epochs: EpochFiles) {
+    this.#context = context
+    this.#epochs = epochs
+    this.#isObserver = !context.rule.voters.has(context.myId)
+    const { replica } = context
+    const own = {
+      acceptedEpoch: epochs.accepted,
+      currentEpoch: epochs.current,
+      lastZxid: replica.lastLoggedZxid,
+    }
+    this.#learner = new Learner(own, !this.#isObserver, {
+      sendEpochAck: (currentEpoch, lastZxid) => {
+        const data = Buffer.alloc(4)
+        data.writeInt32BE(Number(currentEpoch))
+        this.#stream!.send(packetType.ACKEPOCH, lastZxid, data)
+      },
+      sendAck: zxid => this.#stream!.send(packetType.ACK, zxid),
+      startServing: zxid => {
+        replica.startServing(this.#isObserver ? 'observer' : 'follower', zxid, this)
+        context.established(this.#learner.epoch!)
+      },
+      append: (zxid, entry) => replica.append(zxid, entry as Buffer, () => this.#durable(zxid)),
+      commit: (zxid, entry) => replica.commit(zxid, entry as Buffer),
+      syncCompleted: () => replica.syncCompleted(),
+    })
+  }
+
+  get learner(): Learner {
+    return this.#learner
+  }
+
+  #durable(zxid: bigint): void {
+    if (!this.#isObserver) this.#stream?.send(packetType.ACK, zxid)
+  }
+
+  /** Follows until that is over; rejects with the reason. */
+  async run(leader: { host: string; quorumPort: number }): Promise<never> {
+    const { tickMs, initLimit, syncLimit, replica, myId } = this.#context
+    const stream = await this.#connect(leader)
+    this.#stream = stream
+    const info = encode(learnerInfo, { serverid: myId, protocolVersion: 0x10000, configVersion: 0n })
+    const hello = this.#isObserver ? packetType.OBSERVERINFO : packetType.FOLLOWERINFO
+    stream.send(hello, this.#epochs.accepted << 32n, info)
+    stream.limitMs = initLimit * tickMs
+    for (;;) {
+      const packet = stream.next()
+      if (packet === null) {
+        await stream.more()
+        continue
+      }
+      if (packet.type === packetType.PING) {
+        this.#pong(packet.zxid)
+      } else if (packet.type === packetType.REVALIDATE) {
+        if (packet.data === null || packet.data.length < 9)
+          throw new MalformedBytesError('a REVALIDATE without verdict')
+        replica.sessionRevalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
+      } else {
+        const work = this.#learner.received(fromLeader(packet))
+        if (work !== null) {
+          await this.#carryOut(work, stream)
+          this.#learner.completed()
+          if (work.kind === 'adopt-history') stream.limitMs = syncLimit * tickMs
+        }
+      }
+    }
+  }
+
+  async #connect(leader: { host: string; quorumPort: number }): Promise<PeerStream> {
+    const { network, clock, tickMs, initLimit, connectRetryMs, log } = this.#context
+    const address = { host: leader.host, port: leader.quorumPort }
+    const deadlineMs = clock.monotonicMs() + initLimit * tickMs
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const connection = await network.connect(address, {
+          timeoutMs: Math.max(1, deadlineMs - clock.monotonicMs()),
+        })
+        log
+          .named('Learner')
+          .info(`Successfully connected to leader, using address: ${address.host}:${address.port}`)
+        return new PeerStream(connection, clock, initLimit * tickMs)
+      } catch (error) {
+        log
+          .named('Learner')
+          .warn(
+            `Unexpected exception, tries=${attempt}, connecting to ${address.host}:${address.port} (${(error as Error).message})`,
+          )
+        if (attempt >= connectTries || clock.monotonicMs() >= deadlineMs || this.#isStopped) throw error
+        await new Promise<void>(resolve => {
+          this.#timer = clock.after(connectRetryMs, resolve)
+        })
+      }
+    }
+  }
+
+  async #carryOut(work: Work, stream: PeerStream): Promise<void> {
+    const { replica, log } = this.#context
+    const learnerLog = log.named('Learner')
+    switch (work.kind) {
+      case 'persist-accepted-epoch':
+        return this.#epochs.setAccepted(work.epoch)
+      case 'truncate':
+        learnerLog.warn(`Truncating log to get in sync with the leader 0x${formatZxid(work.zxid)}`)
+        this.#isDatabaseTorn = true
+        await replica.truncate(work.zxid)
+        this.#isDatabaseTorn = false
+        return
+      case 'restore':
+        learnerLog.info(`Getting a snapshot from leader 0x${formatZxid(work.zxid)}`)
+        this.#isDatabaseTorn = true
+        await replica.restore(work.zxid, stream)
+        await this.#readEndOfSnapshot(stream)
+        return
+      case 'adopt-history': {
+        for (const { zxid, entry } of work.committed) {
+          if (!work.afterRestore) replica.append(zxid, entry as Buffer, () => {})
+          replica.commit(zxid, entry as Buffer)
+        }
+        if (work.afterRestore) await replica.saveSnapshot()
+        else await replica.flush()
+        this.#isDatabaseTorn = false
+        await this.#epochs.setCurrent(work.epoch)
+      }
+    }
+  }
+
+  async #readEndOfSnapshot(stream: PeerStream): Promise<void> {
+    const length = (await stream.read(4)).readInt32BE(0)
+    const text =
+      length === endOfSnapshot.length ? (await stream.read(length)).toString('latin1') : `${length} bytes`
+    if (text !== endOfSnapshot)
+      throw new LearnerError(`Missing signature at the end of the snapshot: ${text}`)
+  }
+
+  #pong(zxid: bigint): void {
+    const touches = this.#context.replica.takeSessionTouches()
+    const data = Buffer.alloc(touches.length * 12)
+    for (const [index, { id, timeoutMs }] of touches.entries()) {
+      data.writeBigInt64BE(id, index * 12)
+      data.writeInt32BE(timeoutMs, index * 12 + 8)
+    }
+    this.#stream!.send(packetType.PING, zxid, data)
+  }
+
+  /** Leaves the leader. What is logged and not committed stays, since a quorum may have it. */
+  async stop(reason: string): Promise<void> {
+    this.#isStopped = true
+    this.#timer?.cancel()
+    this.#stream?.close(new Error(reason))
+    const { replica } = this.#context
+    replica.stopServing(reason)
+    if (this.#isDatabaseTorn) await replica.reload()
+    else for (const { zxid, entry } of this.#learner.uncommitted) replica.commit(zxid, entry as Buffer)
+  }
+
+  // ---- what the serving half asks ------------------------------------------------------------------------------------------
+
+  propose(): never {
+    throw new Error('a learner proposes nothing')
+  }
+
+  afterOutstanding(): never {
+    throw new Error('a learner asks its leader')
+  }
+
+  forward({ sessionId, xid, opCode, body, authInfo }: ForwardedRequest): void {
+    assert(this.#stream !== null, 'a learner serves only while it has a leader')
+    const data = Buffer.allocUnsafe(16 + body.length)
+    data.writeBigInt64BE(sessionId, 0)
+    data.writeInt32BE(xid, 8)
+    data.writeInt32BE(opCode, 12)
+    data.set(body, 16)
+    this.#stream.send(packetType.REQUEST, -1n, data, authInfo)
+  }
+
+  sync(request: ForwardedRequest): void {
+    this.forward(request)
+  }
+
+  revalidate(id: bigint, timeoutMs: number): void {
+    const data = Buffer.alloc(12)
+    data.writeBigInt64BE(id, 0)
+    data.writeInt32BE(timeoutMs, 8)
+    this.#stream?.send(packetType.REVALIDATE, -1n, data)
+  }
+}
+
+function fromLeader(packet: QuorumPacket): FromLeader {
+  const { type, zxid, data } = packet
+  switch (type) {
+    case packetType.LEADERINFO:
+      if (data === null || data.length < 4)
+        throw new LearnerError('a leader of ZooKeeper 3.3 or older is not followed')
+      return { kind: 'leader-info', epoch: zxid >> 32n }
+    case packetType.DIFF:
+      return { kind: 'diff', zxid }
+    case packetType.TRUNC:
+      return { kind: 'trunc', zxid }
+    case packetType.SNAP:
+      return { kind: 'snap', zxid }
+    case packetType.PROPOSAL:
+      return { kind: 'proposal', zxid, entry: entryOf(packet) }
+    case packetType.COMMIT:
+      return { kind: 'commit', zxid }
+    case packetType.INFORM:
+      return { kind: 'inform', zxid, entry: entryOf(packet) }
+    case packetType.NEWLEADER:
+      return { kind: 'new-leader', zxid }
+    case packetType.UPTODATE:
+      return { kind: 'up-to-date' }
+    case packetType.SYNC:
+      return { kind: 'sync' }
+    default:
+      throw new LearnerError(
+        `a packet of type ${type}, which this server does not serve (dynamic reconfiguration?)`,
+      )
+  }
+}
+
+/** The stream's memory is used again: an entry that is kept must own its bytes. */
+function entryOf({ zxid, data }: QuorumPacket): Buffer {
+  if (data === null || data.length < 32)
+    throw new LearnerError(`a proposal 0x${formatZxid(zxid)} without transaction`)
+  if (data.readBigInt64BE(12) !== zxid)
+    throw new LearnerError(
+      `a proposal 0x${formatZxid(zxid)} that holds transaction 0x${formatZxid(data.readBigInt64BE(12))}`,
+    )
+  return data
+}
