@@ -9,10 +9,15 @@ import {
 } from '@vivarium/zookeeper-protocol'
 
 /** What happened to a watched znode. */
+export type NodeEvent = 'NodeCreated' | 'NodeDeleted' | 'NodeDataChanged' | 'NodeChildrenChanged'
+
+/** What happened to the watch itself: this client has removed it. */
+export type RemovedEvent = 'DataWatchRemoved' | 'ChildWatchRemoved' | 'PersistentWatchRemoved'
+
 export interface WatchEvent {
-  type: 'NodeCreated' | 'NodeDeleted' | 'NodeDataChanged' | 'NodeChildrenChanged'
+  type: NodeEvent | RemovedEvent
   path: string
-  /** The transaction that did it; −1n when it happened while the client was cut off. */
+  /** The transaction that did it; −1n when it happened while the client was cut off, and for removed watches. */
   zxid: bigint
 }
 
@@ -23,7 +28,7 @@ export type WatchKind = 'data' | 'exist' | 'child' | 'persistent' | 'persistentR
 
 const kinds: readonly WatchKind[] = ['data', 'exist', 'child', 'persistent', 'persistentRecursive']
 
-const eventNames: Readonly<Record<number, WatchEvent['type']>> = {
+const eventNames: Readonly<Record<number, NodeEvent>> = {
   [eventType.NodeCreated]: 'NodeCreated',
   [eventType.NodeDeleted]: 'NodeDeleted',
   [eventType.NodeDataChanged]: 'NodeDataChanged',
@@ -31,16 +36,24 @@ const eventNames: Readonly<Record<number, WatchEvent['type']>> = {
 }
 
 /** The name of a node event's type; null for what concerns no node. */
-export function eventName(type: WatcherEvent['type']): WatchEvent['type'] | null {
+export function eventName(type: WatcherEvent['type']): NodeEvent | null {
   return eventNames[type] ?? null
 }
 
 /** The kinds of one-shot watch an event uses up. */
-const firedOnce: Record<WatchEvent['type'], readonly WatchKind[]> = {
+const firedOnce: Record<NodeEvent, readonly WatchKind[]> = {
   NodeCreated: ['data', 'exist'],
   NodeDataChanged: ['data', 'exist'],
   NodeDeleted: ['data', 'exist', 'child'],
   NodeChildrenChanged: ['child'],
+}
+
+const removedEvents: Record<WatchKind, RemovedEvent> = {
+  data: 'DataWatchRemoved',
+  exist: 'DataWatchRemoved',
+  child: 'ChildWatchRemoved',
+  persistent: 'PersistentWatchRemoved',
+  persistentRecursive: 'PersistentWatchRemoved',
 }
 
 /** A setWatches request is split at this many bytes of paths, so that no server refuses it as too long. */
@@ -63,12 +76,24 @@ export class WatchRegistry {
     else ofPath.add(listener)
   }
 
-  /** Removes one listener, or all of the path. */
-  remove(kind: WatchKind, path: string, listener: WatchListener | null): void {
-    const ofPath = this.#listeners[kind].get(path)
-    if (ofPath === undefined) return
-    if (listener !== null) ofPath.delete(listener)
-    if (listener === null || ofPath.size === 0) this.#listeners[kind].delete(path)
+  /** Removes one listener, or all of the path; gives those that went, and the events each is to hear once. */
+  remove(
+    kinds: readonly WatchKind[],
+    path: string,
+    only: WatchListener | null,
+  ): { type: RemovedEvent; listener: WatchListener }[] {
+    const removed: { type: RemovedEvent; listener: WatchListener }[] = []
+    for (const kind of kinds) {
+      const ofPath = this.#listeners[kind].get(path)
+      for (const listener of only === null ? [...(ofPath ?? [])] : [only]) {
+        if (!ofPath?.delete(listener)) continue
+        const type = removedEvents[kind]
+        if (!removed.some(one => one.type === type && one.listener === listener))
+          removed.push({ type, listener })
+      }
+      if (ofPath?.size === 0) this.#listeners[kind].delete(path)
+    }
+    return removed
   }
 
   /** Whether somebody but `listener` watches. */
@@ -77,12 +102,8 @@ export class WatchRegistry {
     return ofPath !== undefined && ofPath.size > (ofPath.has(listener) ? 1 : 0)
   }
 
-  has(kind: WatchKind, path: string): boolean {
-    return this.#listeners[kind].has(path)
-  }
-
   /** Those who are to hear of the event, each once; watches that fire once are gone afterwards. */
-  fire(type: WatchEvent['type'], path: string): Set<WatchListener> {
+  fire(type: NodeEvent, path: string): Set<WatchListener> {
     const heard = new Set<WatchListener>()
     for (const kind of firedOnce[type]) {
       collect(this.#listeners[kind].get(path), heard)

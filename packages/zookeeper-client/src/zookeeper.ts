@@ -404,17 +404,33 @@ export class ZooKeeper {
     )
   }
 
-  /** Ends watches of a path: those of one listener, or all. Rejects with NOWATCHER if there are none. */
-  async removeWatches(path: string, kind: WatcherKind, listener: WatchListener | null = null): Promise<void> {
+  /**
+   * Ends watches of a path: those of one listener, or all. Each listener hears that its watch was removed.
+   * Rejects with NOWATCHER if the server knows of none. With `isLocal`, watches are forgotten even if no server can be
+   * asked.
+   */
+  async removeWatches(
+    path: string,
+    kind: WatcherKind,
+    listener: WatchListener | null = null,
+    { isLocal = false } = {},
+  ): Promise<void> {
     checkPath(path)
     const { code, kinds } = watcherKinds[kind]
+    const forget = (): true => {
+      for (const removed of this.#watches.remove(kinds, path, listener)) {
+        guarded(() => removed.listener({ type: removed.type, path, zxid: -1n }))
+      }
+      return true
+    }
     const hasOthers = listener !== null && kinds.some(k => this.#watches.hasOthers(k, path, listener))
     const request = { path: this.#full(path), type: code }
     // While another listener needs the server's watch, only its being there is checked.
     const body = hasOthers ? encode(checkWatchesRequest, request) : encode(removeWatchesRequest, request)
-    await this.#request(hasOthers ? opCode.checkWatches : opCode.removeWatches, path, body, () => {
-      for (const k of kinds) this.#watches.remove(k, path, listener)
-    })
+    const op = hasOthers ? opCode.checkWatches : opCode.removeWatches
+    await this.#request<true>(op, path, body, forget, failure =>
+      isLocal && failure === errorCode.CONNECTIONLOSS ? forget() : undefined,
+    )
   }
 
   #tellWatchers(event: WatcherEvent, zxid: bigint): void {
