@@ -79,6 +79,15 @@ export class ByteReader {
     return high * 0x1_0000_0000 + this.buffer.readUInt32BE(at + 4)
   }
 
+  /** An int64 cut to ±(2⁵³−1): for fields whose larger values only stand for «no limit». */
+  clampedInt64(): number {
+    const at = this.advance(8, 'int64')
+    const high = this.buffer.readInt32BE(at)
+    if (high >= 0x200000) return Number.MAX_SAFE_INTEGER
+    if (high < -0x200000) return Number.MIN_SAFE_INTEGER
+    return high * 0x1_0000_0000 + this.buffer.readUInt32BE(at + 4)
+  }
+
   float64(): number {
     return this.buffer.readDoubleBE(this.advance(8, 'float64'))
   }
