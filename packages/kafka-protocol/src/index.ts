@@ -10,6 +10,7 @@ export {
   isFlexible,
   UnsupportedVersionError,
 } from './frames.ts'
+export { coordinatorPartition, javaStringHash } from './hashing.ts'
 export {
   type AddOffsetsToTxnRequest,
   type AddOffsetsToTxnResponse,
@@ -200,6 +201,20 @@ export {
   type WriteTxnMarkersResponse,
   writeTxnMarkers,
 } from './messages/index.ts'
+export {
+  BatchCursor,
+  batchHeaderBytes,
+  batchOverheadBytes,
+  CorruptBatchError,
+  compressionTypes,
+} from './record-batch/batch.ts'
+export {
+  buildBatch,
+  type DecodedRecord,
+  decodeRecords,
+  type RecordHeader,
+  type RecordToWrite,
+} from './record-batch/records.ts'
 export {
   type ConsumerProtocolAssignment,
   type ConsumerProtocolSubscription,
