@@ -1,1 +1,5 @@
-export {}
+export { LeaderEpochs } from './leader-epochs.ts'
+export { LogDirectory, type LogDirectoryOptions } from './log-directory.ts'
+export { LogDirectoryError, LogError } from './log-error.ts'
+export { type AppendResult, type LogWorld, PartitionLog } from './partition-log.ts'
+export type { TopicLogConfig } from './topic-log-config.ts'
