@@ -50,7 +50,7 @@ export class PartitionLog {
   #flushedOffset = 0
   readonly #tail = new TailCache(tailCacheBytes)
   #pending: { segment: LogSegment; position: number; buffers: Buffer[]; nextOffset: number }[] = []
-  #isWriting = false
+  #writing: Promise<void> | null = null
   #failure: Error | null = null
   #waiters: { offset: number; resolve: () => void; reject: (error: Error) => void }[] = []
   #sealed: LogSegment[] = []
@@ -351,10 +351,7 @@ export class PartitionLog {
     } else {
       this.#pending.push({ segment, position, buffers: [kept], nextOffset })
     }
-    if (!this.#isWriting) {
-      this.#isWriting = true
-      queueMicrotask(() => void this.#writeLoop())
-    }
+    this.#writing ??= this.#writeLoop()
   }
 
   #mustRoll(cursor: BatchCursor): boolean {
@@ -378,6 +375,8 @@ export class PartitionLog {
   }
 
   async #writeLoop(): Promise<void> {
+    // What this turn of the event loop appends goes together.
+    await null
     try {
       while (this.#pending.length > 0) {
         const batch = this.#pending
@@ -391,7 +390,7 @@ export class PartitionLog {
         if (this.#epochsChanged) await this.#writeEpochs()
         this.#wake()
       }
-      this.#isWriting = false
+      this.#writing = null
     } catch (error) {
       this.#fail(error as Error)
     }
@@ -601,6 +600,7 @@ export class PartitionLog {
 
   /** Makes everything durable and closes the files; the next start need not check them. */
   async close(): Promise<void> {
+    await this.#writing
     if (this.#failure !== null) return
     await this.flush()
     await this.#writeSnapshot(this.#logEndOffset)
@@ -610,7 +610,7 @@ export class PartitionLog {
 
   /** Closes the files of a log that is going to be deleted. */
   async abandon(): Promise<void> {
-    await this.written().catch(() => {})
+    await this.#writing
     for (const segment of this.#segments) await segment.close().catch(() => {})
   }
 }
