@@ -1,0 +1,37 @@
+import type { Clock, Disk, Log, Network, Random } from '@vivarium/platform'
+import type { ZooKeeper } from '@vivarium/zookeeper-client'
+import type { Controller } from './controller/controller.ts'
+import type { GroupCoordinator } from './groups/coordinator.ts'
+import type { EntityConfigs } from './metadata/entity-configs.ts'
+import type { MetadataCache } from './metadata/metadata-cache.ts'
+import type { BrokerChannels } from './network/broker-channels.ts'
+import type { ReplicaManager } from './replication/replica-manager.ts'
+import type { BrokerSettings } from './settings.ts'
+import type { ProducerIds } from './transactions/producer-ids.ts'
+
+/** The world a broker lives in. */
+export interface BrokerWorld {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly network: Network
+  readonly log: Log
+}
+
+/** What the parts of a broker, and its handlers, see of each other. Composed in kafka-broker.ts. */
+export interface Broker extends BrokerWorld {
+  readonly id: number
+  readonly clusterId: string
+  /** Fences the previous life of this broker: czxid of `/brokers/ids/<id>`. */
+  readonly epoch: number
+  readonly settings: BrokerSettings
+  /** The present session; replaced when it expires, so it is not kept. */
+  readonly zookeeper: ZooKeeper
+  readonly metadata: MetadataCache
+  readonly replicas: ReplicaManager
+  readonly controller: Controller
+  readonly configs: EntityConfigs
+  readonly groups: GroupCoordinator
+  readonly producerIds: ProducerIds
+  readonly channels: BrokerChannels
+}
