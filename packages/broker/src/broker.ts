@@ -5,6 +5,7 @@ import type { GroupCoordinator } from './groups/coordinator.ts'
 import type { EntityConfigs } from './metadata/entity-configs.ts'
 import type { MetadataCache } from './metadata/metadata-cache.ts'
 import type { BrokerChannels } from './network/broker-channels.ts'
+import type { FetchSessions } from './replication/fetch-sessions.ts'
 import type { ReplicaManager } from './replication/replica-manager.ts'
 import type { BrokerSettings } from './settings.ts'
 import type { ProducerIds } from './transactions/producer-ids.ts'
@@ -29,6 +30,7 @@ export interface Broker extends BrokerWorld {
   readonly zookeeper: ZooKeeper
   readonly metadata: MetadataCache
   readonly replicas: ReplicaManager
+  readonly fetchSessions: FetchSessions
   readonly controller: Controller
   readonly configs: EntityConfigs
   readonly groups: GroupCoordinator
