@@ -1,9 +1,9 @@
 import type { Clock, Disk, Log, Network, Random } from '@vivarium/platform'
-import type { ZooKeeper } from '@vivarium/zookeeper-client'
 import type { Controller } from './controller/controller.ts'
 import type { GroupCoordinator } from './groups/coordinator.ts'
 import type { EntityConfigs } from './metadata/entity-configs.ts'
 import type { MetadataCache } from './metadata/metadata-cache.ts'
+import type { ZooKeeperSession } from './metadata/zookeeper-session.ts'
 import type { BrokerChannels } from './network/broker-channels.ts'
 import type { FetchSessions } from './replication/fetch-sessions.ts'
 import type { ReplicaManager } from './replication/replica-manager.ts'
@@ -26,8 +26,8 @@ export interface Broker extends BrokerWorld {
   /** Fences the previous life of this broker: czxid of `/brokers/ids/<id>`. */
   readonly epoch: number
   readonly settings: BrokerSettings
-  /** The present session; replaced when it expires, so it is not kept. */
-  readonly zookeeper: ZooKeeper
+  /** Lasts over any number of ZooKeeper sessions; begins a new one when one expires. */
+  readonly zookeeper: ZooKeeperSession
   readonly metadata: MetadataCache
   readonly replicas: ReplicaManager
   readonly fetchSessions: FetchSessions

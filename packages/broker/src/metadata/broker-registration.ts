@@ -1,0 +1,128 @@
+import { randomUuid } from '@vivarium/kafka-protocol'
+import { ConfigError, type Log } from '@vivarium/platform'
+import type { Broker } from '../broker.ts'
+import {
+  type Endpoint,
+  paths,
+  persistentPaths,
+  readClusterId,
+  type SecurityProtocol,
+  writeBroker,
+  writeClusterId,
+} from './zookeeper-layout.ts'
+import { isCode, type ZooKeeperSession, zooKeeperErrorCode as znode } from './zookeeper-session.ts'
+
+/** Makes the znodes every broker expects to find. */
+export async function ensureRootPaths(zookeeper: ZooKeeperSession): Promise<void> {
+  for (const path of persistentPaths) await zookeeper.ensure(path)
+}
+
+/** The cluster's id; the first broker of a cluster gives it one. `randomBytes`: as Random.bytes. */
+export async function ensureClusterId(
+  zookeeper: ZooKeeperSession,
+  randomBytes: (count: number) => Buffer,
+): Promise<string> {
+  const found = await zookeeper.read(paths.clusterId)
+  if (found !== null) return readClusterId(found.data)
+  await zookeeper.ensure(paths.clusterId, writeClusterId(randomUuid(randomBytes)))
+  // Two first brokers may have met: whoever was first has named it.
+  return readClusterId((await zookeeper.getData(paths.clusterId)).data)
+}
+
+/** A broker id nobody has had: the count of requests for one, beyond the ids that are given by hand. */
+export async function generateBrokerId(zookeeper: ZooKeeperSession, reservedMaxId: number): Promise<number> {
+  await zookeeper.ensure(paths.brokerSequence)
+  const { version } = await zookeeper.setData(paths.brokerSequence, '')
+  return version + reservedMaxId
+}
+
+/** A broker's entry in `/brokers/ids`: lives as long as its session, and is made again in the next one. */
+export class BrokerRegistration {
+  readonly #broker: Pick<Broker, 'id' | 'settings' | 'clock' | 'zookeeper'>
+  readonly #log: Log
+  #epoch = -1
+  /** Ports that were asked for as 0, by listener, as they turned out. */
+  readonly #ports: ReadonlyMap<string, number>
+
+  constructor(
+    broker: Pick<Broker, 'id' | 'settings' | 'clock' | 'log' | 'zookeeper'>,
+    ports: ReadonlyMap<string, number> = new Map(),
+  ) {
+    this.#broker = broker
+    this.#log = broker.log.named('kafka.zk.KafkaZkClient')
+    this.#ports = ports
+  }
+
+  /** czxid of the entry; −1 before there is one. */
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Registers, now and after every session expiry. Rejects if another broker has the id. Resolves to the broker epoch. */
+  async register(): Promise<number> {
+    this.#broker.zookeeper.onSession({
+      name: 'The registration',
+      onRenewed: async () => {
+        await this.#registerOnce()
+      },
+    })
+    return await this.#registerOnce()
+  }
+
+  async #registerOnce(): Promise<number> {
+    const { zookeeper, id, clock, settings } = this.#broker
+    const path = paths.broker(id)
+    const data = writeBroker(
+      { endpoints: this.#endpoints(), rack: settings.values['broker.rack'], features: {} },
+      clock.wallMs(),
+    )
+    const operations = [
+      { op: 'create', path, mode: 'ephemeral' },
+      { op: 'setData', path, data, version: 0 },
+    ] as const
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        const results = await zookeeper.multi(operations)
+        this.#epoch = Number(results[1]!.stat!.czxid)
+        this.#log.info(`Registered broker ${id} at path ${path} with czxid (broker epoch): ${this.#epoch}`)
+        return this.#epoch
+      } catch (error) {
+        if (!isCode(error, znode.NODEEXISTS)) throw error
+        const stat = await zookeeper.exists(path)
+        if (stat === null) continue
+        if (stat.ephemeralOwner === zookeeper.sessionId) {
+          // The request went through before its connection was lost.
+          this.#epoch = Number(stat.czxid)
+          return this.#epoch
+        }
+        if (stat.ephemeralOwner !== zookeeper.earlierSessionId) throw this.#taken(error)
+        await zookeeper.delete(path).catch(reason => {
+          if (!isCode(reason, znode.NONODE)) throw reason
+        })
+      }
+    }
+    throw new Error(`${path} keeps coming and going; is another broker with id ${id} starting?`)
+  }
+
+  #taken(cause: Error): Error {
+    const { id, settings } = this.#broker
+    const error = new ConfigError({
+      key: 'broker.id',
+      value: id,
+      where: settings.given.get('broker.id')?.where ?? settings.file,
+      problem: `is registered in ZooKeeper already (${paths.broker(id)}): another broker with this id runs, or the session of its last life has not expired yet`,
+      fix: `give this broker an id of its own, or wait zookeeper.session.timeout.ms (${settings.values['zookeeper.session.timeout.ms']} ms) and start it again`,
+    })
+    error.cause = cause
+    return error
+  }
+
+  #endpoints(): Endpoint[] {
+    return this.#broker.settings.listeners.map(listener => ({
+      listener: listener.name,
+      securityProtocol: listener.securityProtocol as SecurityProtocol,
+      host: listener.advertisedHost,
+      port: listener.advertisedPort === 0 ? (this.#ports.get(listener.name) ?? 0) : listener.advertisedPort,
+    }))
+  }
+}
