@@ -1,3 +1,5 @@
+import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
+
 /** Thrown when bytes from outside do not hold what they should; names the field and the position. */
 export class MalformedBytesError extends Error {
   override name = 'MalformedBytesError'
@@ -66,7 +68,10 @@ export class ByteReader {
   }
 
   int64(): bigint {
-    return this.buffer.readBigInt64BE(this.advance(8, 'int64'))
+    const at = this.advance(8, 'int64')
+    int64Words[highWord] = this.buffer.readUInt32BE(at)
+    int64Words[lowWord] = this.buffer.readUInt32BE(at + 4)
+    return int64[0]!
   }
 
   /** An int64 that must fit a JavaScript number: offsets, timestamps and sizes (−2⁵³ < n < 2⁵³). */

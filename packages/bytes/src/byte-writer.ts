@@ -1,3 +1,5 @@
+import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
+
 /** Writes big-endian values one after another into a buffer that grows as needed. */
 export class ByteWriter {
   #buffer: Buffer
@@ -60,7 +62,17 @@ export class ByteWriter {
 
   int64(value: bigint): void {
     const at = this.reserve(8)
-    this.#buffer.writeBigInt64BE(value, at)
+    int64[0] = value
+    this.#word(int64Words[highWord]!, at)
+    this.#word(int64Words[lowWord]!, at + 4)
+  }
+
+  #word(value: number, at: number): void {
+    const buffer = this.#buffer
+    buffer[at] = value >>> 24
+    buffer[at + 1] = value >>> 16
+    buffer[at + 2] = value >>> 8
+    buffer[at + 3] = value
   }
 
   /** An int64 given as a JavaScript number (a safe integer). */
