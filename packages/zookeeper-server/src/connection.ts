@@ -3,7 +3,6 @@ import type { Clock, Connection, Log } from '@vivarium/platform'
 import {
   authPacket,
   type ConnectRequest,
-  create2Response,
   createResponse,
   errorCode,
   type Id,
@@ -15,7 +14,6 @@ import {
   readConnectRequest,
   replyHeader,
   type Stat,
-  setDataResponse,
   specialXid,
   syncRequest,
   watcherEvent,
@@ -25,7 +23,7 @@ import {
 import { isFourLetterWord } from './admin/four-letter-words.ts'
 import type { Applied, DataTree } from './data-tree.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
-import { answerRead, readOpCodes } from './pipeline/reads.ts'
+import { answerRead, readOpCodes, writeStat } from './pipeline/reads.ts'
 import { type ServerStats, Summary } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
@@ -371,7 +369,7 @@ export class ClientConnection implements Watcher {
     const start = this.#beginFrame()
     replyHeader.write(this.#out, { xid, zxid, err: applied.err })
     if (applied.err === errorCode.OK)
-      writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
+      writeResult(this.#out, this.#host.tree, code === opCode.error ? operation.opCode : code, applied)
     this.#endFrame(start)
     this.#finish(operation)
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
@@ -567,17 +565,18 @@ const writeOpCodes: ReadonlySet<number> = new Set([
 ])
 
 /** The body of a write's reply. */
-function writeResult(out: ByteWriter, code: number, applied: Applied): void {
+function writeResult(out: ByteWriter, tree: DataTree, code: number, applied: Applied): void {
   switch (code) {
     case opCode.create:
       return createResponse.write(out, { path: applied.path! })
     case opCode.create2:
     case opCode.createContainer:
     case opCode.createTTL:
-      return create2Response.write(out, { path: applied.path!, stat: applied.stat! })
+      createResponse.write(out, { path: applied.path! })
+      return writeStat(out, tree, applied.node!)
     case opCode.setData:
     case opCode.setACL:
-      return setDataResponse.write(out, { stat: applied.stat! })
+      return writeStat(out, tree, applied.node!)
     case opCode.multi:
       return writeMultiResponse(out, multiResults(applied.parts!))
   }

@@ -9,7 +9,7 @@ import {
   type TxnHeader,
   vector,
 } from '@vivarium/zookeeper-protocol'
-import { digestVersion, nodeDigest } from './digest.ts'
+import { digestVersion, nodeDigest, pathCrcOf } from './digest.ts'
 import { containerOwner, ownerKind, ttlOwner } from './ephemeral-owner.ts'
 import { type Txn, unknownCVersion } from './txn.ts'
 import type { Watches } from './watches.ts'
@@ -30,8 +30,17 @@ export class Znode {
   children: Set<string> | null = null
   /** Its share in the digest of the tree. */
   digest = 0
+  readonly pathCrc: number
 
-  constructor(data: Buffer | null, acl: readonly Acl[], owner: bigint, zxid: bigint, timeMs: number) {
+  constructor(
+    path: string,
+    data: Buffer | null,
+    acl: readonly Acl[],
+    owner: bigint,
+    zxid: bigint,
+    timeMs: number,
+  ) {
+    this.pathCrc = pathCrcOf(path)
     this.data = data
     this.acl = acl
     this.czxid = zxid
@@ -60,6 +69,9 @@ export interface Applied {
   /** The opcode of an operation of a multi. */
   code: number
   path: string | null
+  /** The znode created or changed, as it is right now. */
+  node: Znode | null
+  /** Operations of a multi: what the znode was like after this one. */
   stat: Stat | null
   /** One for each operation of a multi. */
   parts: Applied[] | null
@@ -93,7 +105,7 @@ export class DataTree {
   }
 
   #addInitial(path: string, acl: readonly Acl[]): void {
-    this.nodes.set(path, new Znode(noData, this.#acls.intern(acl), 0n, 0n, 0))
+    this.nodes.set(path, new Znode(path, noData, this.#acls.intern(acl), 0n, 0n, 0))
     this.#dataSizeBytes += path.length
   }
 
@@ -181,7 +193,10 @@ export class DataTree {
         const failed = txn.txns.some(part => part.txn.type === 'error')
         const parts = txn.txns.map(part => {
           if (part.txn.type === 'error') return { ...nothing, err: part.txn.err }
-          return failed ? nothing : { ...this.#apply(header, part.txn, watches), code: part.code }
+          if (failed) return nothing
+          const applied = this.#apply(header, part.txn, watches)
+          const stat = applied.node === null ? null : this.statOf(applied.node)
+          return { ...applied, code: part.code, stat }
         })
         return { ...nothing, parts }
       }
@@ -211,19 +226,19 @@ export class DataTree {
     if (cversion > parent.cversion || header.zxid > parent.pzxid) {
       if (cversion > parent.cversion) parent.cversion = cversion
       if (header.zxid > parent.pzxid) parent.pzxid = header.zxid
-      this.#digestChanged(parentPath!, parent)
+      this.#digestChanged(parent)
     }
     const existing = this.nodes.get(path)
     if (existing !== undefined) {
       existing.acl = acl
-      return { err: nodeExists, code: 0, path, stat: this.statOf(existing), parts: null }
+      return { err: nodeExists, code: 0, path, node: existing, stat: null, parts: null }
     }
     // The bytes may be a slice of a large chunk that was received: keep only what belongs to the znode.
-    const node = new Znode(owned(txn.data), acl, owner, header.zxid, Number(header.time))
+    const node = new Znode(path, owned(txn.data), acl, owner, header.zxid, Number(header.time))
     this.#insert(path, parent, node)
-    this.#digestChanged(path, node)
+    this.#digestChanged(node)
     watches?.created(path, header.zxid)
-    return { err: 0, code: 0, path, stat: this.statOf(node), parts: null }
+    return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 
   #insert(path: string, parent: Znode, node: Znode): void {
@@ -252,7 +267,7 @@ export class DataTree {
     const node = this.nodes.get(path)
     if (parent !== undefined && zxid > parent.pzxid) {
       parent.pzxid = zxid
-      if (node === undefined) this.#digestChanged(parentPath!, parent)
+      if (node === undefined) this.#digestChanged(parent)
     }
     if (node === undefined || parent === undefined) return { ...nothing, err: noNode, path }
     parent.children?.delete(path.slice(path.lastIndexOf('/') + 1))
@@ -264,7 +279,7 @@ export class DataTree {
     const paths = this.ephemerals.get(node.ephemeralOwner)
     if (paths?.delete(path) && paths.size === 0) this.ephemerals.delete(node.ephemeralOwner)
     this.digest = BigInt.asUintN(64, this.digest - BigInt(node.digest))
-    this.#digestChanged(parentPath!, parent)
+    this.#digestChanged(parent)
     watches?.deleted(path, zxid)
     return { ...nothing, path }
   }
@@ -283,9 +298,9 @@ export class DataTree {
     node.version = version
     node.mzxid = header.zxid
     node.mtimeMs = Number(header.time)
-    this.#digestChanged(path, node)
+    this.#digestChanged(node)
     watches?.dataChanged(path, header.zxid)
-    return { err: 0, code: 0, path, stat: this.statOf(node), parts: null }
+    return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 
   #setAcl(path: string, acl: Acl[], version: number): Applied {
@@ -295,8 +310,8 @@ export class DataTree {
       this.aclsBeforeSnapshot.set(path, node.acl)
     node.acl = this.#acls.intern(acl)
     node.aversion = version
-    this.#digestChanged(path, node)
-    return { err: 0, code: 0, path, stat: this.statOf(node), parts: null }
+    this.#digestChanged(node)
+    return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 
   /** Ephemerals go with their session: those the transaction names, and any this server holds besides. */
@@ -319,12 +334,12 @@ export class DataTree {
     node.data = Buffer.from(text)
     node.mzxid = zxid
     node.mtimeMs = timeMs
-    this.#digestChanged(configPath, node)
+    this.#digestChanged(node)
   }
 
-  #digestChanged(path: string, node: Znode): void {
+  #digestChanged(node: Znode): void {
     if (!this.#options.digests) return
-    const digest = nodeDigest(path, node.data, node)
+    const digest = nodeDigest(node)
     if (digest !== node.digest) {
       this.digest = BigInt.asUintN(64, this.digest + BigInt(digest - node.digest))
       node.digest = digest
@@ -337,9 +352,9 @@ export class DataTree {
 
   recomputeDigest(): void {
     this.digest = 0n
-    for (const [path, node] of this.nodes) {
+    for (const node of this.nodes.values()) {
       node.digest = 0
-      this.#digestChanged(path, node)
+      this.#digestChanged(node)
     }
   }
 
@@ -376,7 +391,7 @@ export class DataTree {
       if (parent === undefined) return false
       this.#insert(path, parent, node)
     }
-    this.#digestChanged(path, node)
+    this.#digestChanged(node)
     return true
   }
 
@@ -398,7 +413,7 @@ export function visibleCversion(node: Znode): number {
   return (2 * node.cversion - node.childCount) | 0
 }
 
-const nothing: Applied = Object.freeze({ err: 0, code: 0, path: null, stat: null, parts: null })
+const nothing: Applied = Object.freeze({ err: 0, code: 0, path: null, node: null, stat: null, parts: null })
 const noNode = -101
 const nodeExists = -110
 const emptySet: ReadonlySet<string> = new Set()

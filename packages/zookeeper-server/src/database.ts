@@ -1,6 +1,7 @@
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
 import { formatZxid, type TxnHeader } from '@vivarium/zookeeper-protocol'
 import { type Applied, DataTree } from './data-tree.ts'
+import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
 import { recover } from './persistence/recovery.ts'
@@ -96,6 +97,7 @@ export class Database {
     await disk.makeDirectory(this.#folders.snapshots)
     await disk.makeDirectory(this.#folders.logs)
     const startedMs = clock.monotonicMs()
+    await this.#syncNewestLog()
     const recovered = await recover(this.#world, this.#folders, this.tree, {
       keepCommitted: this.#settings.values.commitLogCount,
       trustEmpty: this.#settings.values['snapshot.trust.empty'],
@@ -111,6 +113,20 @@ export class Database {
     )
   }
 
+  /** What a process that was killed had written is not durable yet, and this server is about to vouch for it. */
+  async #syncNewestLog(): Promise<void> {
+    const { disk } = this.#world
+    const newest = (await listFiles(disk, this.#folders.logs, 'log')).at(-1)
+    if (newest === undefined) return
+    const file = await disk.open(newest.path, 'read-write')
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await disk.syncDirectory(this.#folders.logs)
+  }
+
   append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
     assert(zxid > this.#lastLoggedZxid, 'transactions are logged in zxid order')
     this.#lastLoggedZxid = zxid
@@ -124,6 +140,12 @@ export class Database {
 
   /** Applies a committed transaction to tree and sessions; its watches fire. */
   apply(header: TxnHeader, txn: Txn, entry: Buffer): Applied {
+    const applied = this.#apply(header, txn, entry)
+    this.#snapshotIfDue()
+    return applied
+  }
+
+  #apply(header: TxnHeader, txn: Txn, entry: Buffer): Applied {
     if (txn.type === 'createSession') this.sessions.set(header.clientId, txn.timeOut)
     else if (txn.type === 'closeSession') this.sessions.delete(header.clientId)
     const applied = this.tree.apply(header, txn, this.watches)
@@ -132,7 +154,6 @@ export class Database {
       this.committedLog.splice(0, this.committedLog.length - this.#settings.values.commitLogCount)
     }
     this.#stats.commits++
-    this.#snapshotIfDue()
     return applied
   }
 
@@ -140,6 +161,12 @@ export class Database {
   applyEntry(entry: Buffer): void {
     const { header, txn } = decodeEntry(entry)
     this.apply(header, txn, entry)
+  }
+
+  /** Applies what the next leader may yet cut off: no snapshot may hold it. */
+  applyTentatively(entry: Buffer): void {
+    const { header, txn } = decodeEntry(entry)
+    this.#apply(header, txn, entry)
   }
 
   // ---- snapshots --------------------------------------------------------------------------------------------------------
@@ -189,12 +216,18 @@ export class Database {
     if (this.#isRestored) {
       // The older logs hold this server's own past, which may differ from the leader's: no learner may ever be fed from it.
       for (const file of await listFiles(disk, this.#folders.logs, 'log')) await disk.remove(file.path)
+      await this.#removeSnapshotsAfter(this.tree.lastProcessedZxid)
       this.#isRestored = false
     }
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.snapshots++
     this.#stats.snapshotMs.add(tookMs)
     this.#log.info(`Snapshot taken in ${Math.round(tookMs)} ms`)
+  }
+
+  /** Resolves when no snapshot is being written. One that failed was reported by whoever began it. */
+  async snapshotsDone(): Promise<void> {
+    await this.#isSnapshotting?.catch(() => {})
   }
 
   async purge(keep: number): Promise<void> {
@@ -233,13 +266,36 @@ export class Database {
     return txns
   }
 
-  /** Cuts the log behind `zxid` and loads the tree anew from disk. */
+  /** Cuts the log behind `zxid` and loads the tree anew from disk. Rejects with DataError, touching nothing, if it cannot. */
   async truncate(zxid: bigint): Promise<void> {
     const { disk } = this.#world
+    await this.snapshotsDone()
     await this.#txnLog.close()
-    await TxnLog.truncate(disk, this.#folders.logs, zxid, (path, at) => endOfZxid(disk, path, at))
+    const snapshots = await listFiles(disk, this.#folders.snapshots, 'snapshot')
+    if (!snapshots.some(file => file.zxid <= zxid)) {
+      throw new DataError(
+        this.#folders.snapshots,
+        `every snapshot is newer than 0x${formatZxid(zxid)}, where the log should be cut`,
+        'nothing is to be done: the leader will send its database',
+      )
+    }
+    const isSnapshotsEnd = snapshots.some(file => file.zxid === zxid)
+    await TxnLog.truncate(disk, this.#folders.logs, zxid, isSnapshotsEnd, (path, at) =>
+      endOfZxid(disk, path, at),
+    )
+    // They hold what was cut off.
+    await this.#removeSnapshotsAfter(zxid)
     await this.reload()
-    assert(this.#lastLoggedZxid === zxid, `the log ends at 0x${formatZxid(zxid)} after it was cut there`)
+    assert(this.lastLoggedZxid === zxid, `the log ends at 0x${formatZxid(zxid)} after it was cut there`)
+  }
+
+  async #removeSnapshotsAfter(zxid: bigint): Promise<void> {
+    const { disk } = this.#world
+    const newer = (await listFiles(disk, this.#folders.snapshots, 'snapshot')).filter(
+      file => file.zxid > zxid,
+    )
+    for (const file of newer) await disk.remove(file.path)
+    if (newer.length > 0) await disk.syncDirectory(this.#folders.snapshots)
   }
 
   /** Loads the tree anew from disk. */

@@ -3,42 +3,62 @@ import { crc32 } from 'node:zlib'
 export const digestVersion = 2
 
 /** The stored values of a znode that its digest covers. */
-export interface DigestedStat {
-  czxid: bigint
-  mzxid: bigint
-  pzxid: bigint
-  ctimeMs: number
-  mtimeMs: number
-  version: number
-  cversion: number
-  aversion: number
-  ephemeralOwner: bigint
+export interface DigestedNode {
+  readonly data: Buffer | null
+  readonly czxid: bigint
+  readonly mzxid: bigint
+  readonly pzxid: bigint
+  readonly ctimeMs: number
+  readonly mtimeMs: number
+  readonly version: number
+  readonly cversion: number
+  readonly aversion: number
+  readonly ephemeralOwner: bigint
+  /** `pathCrc` of its path: paths do not change, so that part is computed once. */
+  readonly pathCrc: number
 }
 
-const scratch = Buffer.alloc(60)
+const statBytes = 60
+/** Data up to this size is checked in one call together with the stat. */
+const joinedBytes = 1024
+const scratch = Buffer.alloc(joinedBytes + statBytes)
+/** The start of `scratch` for each length of data, made when first needed. */
+const scratches: (Buffer | undefined)[] = new Array(joinedBytes + 1)
+const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
+/** What lives below /zookeeper differs between servers (quota counts): it does not take part. */
+const takesNoPart = -1
+
+/** The part of a znode's digest that its path contributes. */
+export function pathCrcOf(path: string): number {
+  if (path.startsWith('/zookeeper/')) return takesNoPart
+  return crc32(path === '/' ? '' : path)
+}
 
 /**
  * A znode's share in the digest of the tree: CRC-32 over path, data and stored stat. The tree's digest is the sum of all,
  * so that servers that applied the same transactions hold the same number. Source: DigestCalculator (version 2).
  */
-export function nodeDigest(path: string, data: Buffer | null, stat: DigestedStat): number {
-  // What lives below /zookeeper differs between servers (quota counts): it does not take part.
-  if (path.startsWith('/zookeeper/')) return 0
-  scratch.writeBigInt64BE(stat.czxid, 0)
-  scratch.writeBigInt64BE(stat.mzxid, 8)
-  scratch.writeBigInt64BE(stat.pzxid, 16)
-  writeMs(stat.ctimeMs, 24)
-  writeMs(stat.mtimeMs, 32)
-  scratch.writeInt32BE(stat.version, 40)
-  scratch.writeInt32BE(stat.cversion, 44)
-  scratch.writeInt32BE(stat.aversion, 48)
-  scratch.writeBigInt64BE(stat.ephemeralOwner, 52)
-  let crc = crc32(path === '/' ? '' : path)
-  if (data !== null) crc = crc32(data, crc)
-  return crc32(scratch, crc)
+export function nodeDigest(node: DigestedNode): number {
+  const { data, pathCrc } = node
+  if (pathCrc === takesNoPart) return 0
+  const isJoined = data !== null && data.length <= joinedBytes
+  const at = isJoined ? data.length : 0
+  if (isJoined) scratch.set(data, 0)
+  view.setBigInt64(at, node.czxid)
+  view.setBigInt64(at + 8, node.mzxid)
+  view.setBigInt64(at + 16, node.pzxid)
+  setMs(at + 24, node.ctimeMs)
+  setMs(at + 32, node.mtimeMs)
+  view.setInt32(at + 40, node.version)
+  view.setInt32(at + 44, node.cversion)
+  view.setInt32(at + 48, node.aversion)
+  view.setBigInt64(at + 52, node.ephemeralOwner)
+  const before = data === null || isJoined ? pathCrc : crc32(data, pathCrc)
+  scratches[at] ??= scratch.subarray(0, at + statBytes)
+  return crc32(scratches[at], before)
 }
 
-function writeMs(ms: number, at: number): void {
-  scratch.writeInt32BE(Math.floor(ms / 0x1_0000_0000), at)
-  scratch.writeUInt32BE(ms >>> 0, at + 4)
+function setMs(at: number, ms: number): void {
+  view.setInt32(at, Math.floor(ms / 0x1_0000_0000))
+  view.setUint32(at + 4, ms >>> 0)
 }

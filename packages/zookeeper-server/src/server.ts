@@ -271,6 +271,14 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     else this.#database.applyEntry(entry)
   }
 
+  applyTentatively(entry: Buffer): void {
+    this.#database.applyTentatively(entry)
+  }
+
+  snapshotsDone(): Promise<void> {
+    return this.#database.snapshotsDone()
+  }
+
   serialize(): AsyncIterable<Buffer> {
     return this.#database.serialize()
   }

@@ -25,14 +25,16 @@ export async function deserializeDatabase(source: ByteSource, tree: DataTree): P
   for (let left = await input.int(); left > 0; left--) sessions.set(await input.long(), await input.int())
   const acls = await readAcls(input, tree)
   for (;;) {
-    const path = await input.string()
-    if (path === '/') break
+    const stored = await input.string()
+    if (stored === '/') break
+    const path = stored === '' ? '/' : stored
     const data = await input.data()
     const fixed = await input.take(68)
     const key = fixed.readBigInt64BE(0)
     const acl = acls.get(key)
     if (acl === undefined) throw new Error(`znode ${path} has ACL ${key}, which is not in the snapshot`)
     const node = new Znode(
+      path,
       data,
       acl,
       fixed.readBigInt64BE(52),
@@ -45,8 +47,7 @@ export async function deserializeDatabase(source: ByteSource, tree: DataTree): P
     node.cversion = fixed.readInt32BE(44)
     node.aversion = fixed.readInt32BE(48)
     node.pzxid = fixed.readBigInt64BE(60)
-    if (!tree.restoreNode(path === '' ? '/' : path, node))
-      throw new Error(`znode ${path} stands before its parent`)
+    if (!tree.restoreNode(path, node)) throw new Error(`znode ${path} stands before its parent`)
   }
   tree.finishRestore()
   return sessions

@@ -92,22 +92,20 @@ async function filesFrom(disk: Disk, folder: string, fromZxid: bigint): Promise<
   return files.slice(Math.max(first, 0))
 }
 
-/** Where in the file the record `zxid` ends; rejects if it is not there. */
-export async function endOfZxid(disk: Disk, path: string, zxid: bigint): Promise<number> {
+/** Where in the file the last record up to `zxid` ends, and whether it is that one. */
+export async function endOfZxid(
+  disk: Disk,
+  path: string,
+  zxid: bigint,
+): Promise<{ end: number; isFound: boolean }> {
   let end = logHeaderBytes
-  let found = false
+  let isFound = false
   for await (const record of readLogFile(disk, path, true)) {
     if (record.zxid > zxid) break
     end = record.end
-    found ||= record.zxid === zxid
+    isFound ||= record.zxid === zxid
   }
-  if (!found)
-    throw new DataError(
-      path,
-      `it does not hold transaction 0x${zxid.toString(16)} to cut behind`,
-      'remove the data directory so that the server copies its state from the others',
-    )
-  return end
+  return { end, isFound }
 }
 
 function damaged(path: string, position: number, what: string): DataError {

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import { ByteWriter } from '@vivarium/bytes'
 import { assert, type Clock, type Disk, type DiskFile, type Log } from '@vivarium/platform'
 import { adler32 } from './adler32.ts'
+import { DataError } from './data-error.ts'
 import { listFiles, logName } from './file-names.ts'
 
 export const logMagic = 0x5a4b4c47
@@ -19,14 +21,16 @@ export interface TxnLogOptions {
   maxFileBytes: number
 }
 
-interface Pending {
-  zxid: bigint
-  head: Buffer
-  entry: Buffer
-  onDurable: (() => void) | null
+/** Transactions that go to disk together. */
+interface Batch {
+  firstZxid: bigint
+  /** The records as the file holds them. */
+  readonly records: ByteWriter
+  readonly onDurable: ((() => void) | null)[]
 }
 
-const endMark = Buffer.from([endOfRecord])
+/** A batch's memory is kept for the next one unless it grew past this. */
+const keptBatchBytes = 4 * 1024 * 1024
 
 /**
  * The transaction log in Apache's format. Appends are group-committed: everything gathered while one fdatasync runs is
@@ -42,7 +46,9 @@ export class TxnLog {
   readonly #folder: string
   readonly #options: TxnLogOptions
   readonly #onFailure: (error: Error) => void
-  #pending: Pending[] = []
+  /** Gathers while the one before it is written. */
+  #pending: Batch = newBatch()
+  #spare: Batch | null = null
   #file: DiskFile | null = null
   #path = ''
   #position = 0
@@ -70,19 +76,17 @@ export class TxnLog {
     this.#onFailure = onFailure
   }
 
-  /** Bytes waiting to be written; a bound on it is the caller's to keep. */
-  get pendingCount(): number {
-    return this.#pending.length
-  }
-
   /** Appends a transaction; `onDurable` is called once it survives a power loss. */
   append(zxid: bigint, entry: Buffer, onDurable: (() => void) | null): void {
     if (this.#hasFailed) return
-    const head = Buffer.allocUnsafe(12)
-    head.writeUInt32BE(0, 0)
-    head.writeUInt32BE(adler32(entry), 4)
-    head.writeInt32BE(entry.length, 8)
-    this.#pending.push({ zxid, head, entry, onDurable })
+    const { records, onDurable: waiting } = this.#pending
+    if (waiting.length === 0) this.#pending.firstZxid = zxid
+    records.int32(0)
+    records.uint32(adler32(entry))
+    records.int32(entry.length)
+    records.bytes(entry)
+    records.uint8(endOfRecord)
+    waiting.push(onDurable)
     this.bytesSinceRoll += entry.length + 13
     if (!this.#isFlushing) {
       this.#isFlushing = true
@@ -111,15 +115,20 @@ export class TxnLog {
 
   async #flushLoop(): Promise<void> {
     try {
-      while (this.#pending.length > 0) {
+      while (this.#pending.onDurable.length > 0) {
         const batch = this.#pending
-        this.#pending = []
+        this.#pending = this.#spare ?? newBatch()
+        this.#spare = null
         await this.#write(batch)
-        for (const { onDurable } of batch) onDurable?.()
+        for (const onDurable of batch.onDurable) onDurable?.()
+        if (batch.records.length > keptBatchBytes) continue
+        batch.records.reset()
+        batch.onDurable.length = 0
+        this.#spare = batch
       }
     } catch (error) {
       this.#hasFailed = true
-      this.#pending = []
+      this.#pending = newBatch()
       this.#onFailure(error as Error)
       return
     }
@@ -129,23 +138,18 @@ export class TxnLog {
     for (const resolve of idle) resolve()
   }
 
-  async #write(batch: readonly Pending[]): Promise<void> {
+  async #write(batch: Batch): Promise<void> {
     const isFull = this.#options.maxFileBytes > 0 && this.#position > this.#options.maxFileBytes
     if (this.#mustRoll || isFull) {
       this.#mustRoll = false
       await this.#closeFile()
     }
     const isNew = this.#file === null
-    if (isNew) await this.#openFile(batch[0]!.zxid)
+    if (isNew) await this.#openFile(batch.firstZxid)
     const file = this.#file!
-    const buffers: Buffer[] = []
-    let length = 0
-    for (const { head, entry } of batch) {
-      buffers.push(head, entry, endMark)
-      length += entry.length + 13
-    }
+    const { length } = batch.records
     await this.#preallocate(length)
-    await file.write(buffers, this.#position)
+    await file.write([batch.records.written()], this.#position)
     this.#position += length
     if (!this.#options.sync) return
     const startedMs = this.#clock.monotonicMs()
@@ -196,25 +200,41 @@ export class TxnLog {
     await file?.close()
   }
 
-  /** Cuts everything behind `zxid` off the files of `folder`, for good. The log must be closed. */
+  /**
+   * Cuts everything behind `zxid` off the files of `folder`, for good. The log must be closed. Rejects, touching nothing, if
+   * the log does not hold `zxid`; unless `mayLackIt`, because a snapshot ends exactly there.
+   */
   static async truncate(
     disk: Disk,
     folder: string,
     zxid: bigint,
-    endOf: (path: string, zxid: bigint) => Promise<number>,
+    mayLackIt: boolean,
+    endOf: (path: string, zxid: bigint) => Promise<{ end: number; isFound: boolean }>,
   ): Promise<void> {
     const files = await listFiles(disk, folder, 'log')
     const last = files.findLast(file => file.zxid <= zxid)
-    assert(last !== undefined, 'truncation stays within the log')
-    for (const file of files) if (file.zxid > last.zxid) await disk.remove(file.path)
-    const end = await endOf(last.path, zxid)
-    const open = await disk.open(last.path, 'read-write')
-    try {
-      await open.truncate(end)
-      await open.sync()
-    } finally {
-      await open.close()
+    const cut = last === undefined ? { end: logHeaderBytes, isFound: false } : await endOf(last.path, zxid)
+    if (!cut.isFound && !mayLackIt) {
+      throw new DataError(
+        last?.path ?? folder,
+        `it does not hold transaction 0x${zxid.toString(16)}, behind which it should be cut`,
+        'nothing is to be done: the leader will send its database',
+      )
+    }
+    for (const file of files.toReversed()) if (file.zxid > zxid) await disk.remove(file.path)
+    if (last !== undefined) {
+      const open = await disk.open(last.path, 'read-write')
+      try {
+        await open.truncate(cut.end)
+        await open.sync()
+      } finally {
+        await open.close()
+      }
     }
     await disk.syncDirectory(folder)
   }
+}
+
+function newBatch(): Batch {
+  return { firstZxid: 0n, records: new ByteWriter(4096), onDurable: [] }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BlockList, isIP } from 'node:net'
-import { type Acl, type Id, permission } from '@vivarium/zookeeper-protocol'
+import { type Acl, type Id, openAcl, permission } from '@vivarium/zookeeper-protocol'
 
 /** Whoever has this identity passes every check. */
 export const superScheme = 'super'
@@ -53,6 +53,7 @@ const authenticating = new Set(['digest', 'sasl', 'x509'])
  */
 export function storableAcl(given: readonly Acl[] | null, identities: readonly Id[]): Acl[] | null {
   if (given === null || given.length === 0) return null
+  if (given.length === 1 && isOpen(given[0]!)) return openAcl as Acl[]
   const kept = new Map<string, Acl>()
   const keep = (entry: Acl) => kept.set(`${entry.perms}\0${entry.id.scheme}\0${entry.id.id}`, entry)
   for (const entry of given) {
@@ -69,6 +70,10 @@ export function storableAcl(given: readonly Acl[] | null, identities: readonly I
     }
   }
   return [...kept.values()]
+}
+
+function isOpen({ perms, id }: Acl): boolean {
+  return perms === 31 && id.scheme === 'world' && id.id === 'anyone'
 }
 
 function isValid(scheme: string, id: string): boolean {

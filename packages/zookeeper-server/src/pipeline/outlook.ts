@@ -1,22 +1,46 @@
 import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import { nodeDigest } from '../digest.ts'
+import { type DigestedNode, nodeDigest } from '../digest.ts'
 
-/** A znode as it will be once everything proposed so far is applied. */
-export interface NodeView {
-  readonly data: Buffer | null
+/** A znode as it is, or as it will be once everything proposed so far is applied. */
+export interface NodeView extends DigestedNode {
   readonly acl: readonly Acl[]
-  readonly czxid: bigint
-  readonly mzxid: bigint
-  readonly pzxid: bigint
-  readonly ctimeMs: number
-  readonly mtimeMs: number
-  readonly version: number
-  readonly cversion: number
-  readonly aversion: number
-  readonly ephemeralOwner: bigint
   readonly childCount: number
   readonly digest: number
+}
+
+/** A znode of the future. Made from what it is before, changed, and then given to `Outlook.set`, which owns it. */
+export class ForeseenNode implements NodeView {
+  data: Buffer | null
+  acl: readonly Acl[]
+  czxid: bigint
+  mzxid: bigint
+  pzxid: bigint
+  ctimeMs: number
+  mtimeMs: number
+  version: number
+  cversion: number
+  aversion: number
+  ephemeralOwner: bigint
+  childCount: number
+  readonly pathCrc: number
+  digest = 0
+
+  constructor(node: Omit<NodeView, 'digest'>) {
+    this.data = node.data
+    this.acl = node.acl
+    this.czxid = node.czxid
+    this.mzxid = node.mzxid
+    this.pzxid = node.pzxid
+    this.ctimeMs = node.ctimeMs
+    this.mtimeMs = node.mtimeMs
+    this.version = node.version
+    this.cversion = node.cversion
+    this.aversion = node.aversion
+    this.ephemeralOwner = node.ephemeralOwner
+    this.childCount = node.childCount
+    this.pathCrc = node.pathCrc
+  }
 }
 
 interface Prediction {
@@ -54,14 +78,15 @@ export class Outlook {
     return this.#tree.nodes.get(path) ?? null
   }
 
-  /** The znode will be like this (null: gone) after transaction `zxid`. */
-  set(path: string, zxid: bigint, node: Omit<NodeView, 'digest'> | null): void {
+  /** The znode, foreseen as `before` until now, will be like this (null: gone) after transaction `zxid`. */
+  set(path: string, zxid: bigint, before: NodeView | null, node: ForeseenNode | null): void {
     if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
-    const before = this.get(path)?.digest ?? 0
-    let after = 0
-    if (node !== null && this.#digests) after = nodeDigest(path, node.data, node)
-    if (after !== before) this.digest = BigInt.asUintN(64, this.digest + BigInt(after - before))
-    this.#predictions.set(path, { zxid, node: node === null ? null : { ...node, digest: after } })
+    if (this.#digests) {
+      if (node !== null) node.digest = nodeDigest(node)
+      const change = (node?.digest ?? 0) - (before?.digest ?? 0)
+      if (change !== 0) this.digest = BigInt.asUintN(64, this.digest + BigInt(change))
+    }
+    this.#predictions.set(path, { zxid, node })
     this.#touched.push({ zxid, path })
   }
 

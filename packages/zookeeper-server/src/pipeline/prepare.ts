@@ -22,12 +22,12 @@ import {
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import { digestVersion } from '../digest.ts'
+import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import type { SessionTracker } from '../sessions.ts'
 import { encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
-import { type NodeView, Outlook } from './outlook.ts'
+import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
 
 /** A write that waits for its place in the order. */
 export interface WriteRequest {
@@ -162,7 +162,12 @@ export class Preparer {
         const node = this.#existing(path)
         this.#checkAccess(node.acl, permission.WRITE, request)
         const next = checkedVersion(node.version, version)
-        this.#outlook.set(path, zxid, { ...plain(node), data, version: next, mzxid: zxid, mtimeMs: wallMs })
+        const after = new ForeseenNode(node)
+        after.data = data
+        after.version = next
+        after.mzxid = zxid
+        after.mtimeMs = wallMs
+        this.#outlook.set(path, zxid, node, after)
         return { type: 'setData', path, data, version: next }
       }
       case opCode.setACL: {
@@ -173,7 +178,10 @@ export class Preparer {
         const node = this.#existing(path)
         this.#checkAccess(node.acl, permission.ADMIN, request)
         const next = checkedVersion(node.aversion, version)
-        this.#outlook.set(path, zxid, { ...plain(node), acl, aversion: next })
+        const after = new ForeseenNode(node)
+        after.acl = acl
+        after.aversion = next
+        this.#outlook.set(path, zxid, node, after)
         return { type: 'setAcl', path, acl, version: next }
       }
       case opCode.check: {
@@ -223,13 +231,12 @@ export class Preparer {
         : ephemeral
           ? request.sessionId
           : 0n
-    this.#outlook.set(parentPath, zxid, {
-      ...plain(parent),
-      cversion: parentCVersion,
-      childCount: parent.childCount + 1,
-      pzxid: zxid,
-    })
-    this.#outlook.set(path, zxid, newNode(data, acl, owner, zxid, wallMs))
+    const parentAfter = new ForeseenNode(parent)
+    parentAfter.cversion = parentCVersion
+    parentAfter.childCount++
+    parentAfter.pzxid = zxid
+    this.#outlook.set(parentPath, zxid, parent, parentAfter)
+    this.#outlook.set(path, zxid, null, newNode(path, data, acl, owner, zxid, wallMs))
     if (isContainer) return { type: 'createContainer', path, data, acl, parentCVersion }
     if (code === opCode.createTTL) return { type: 'createTtl', path, data, acl, parentCVersion, ttl }
     return { type: 'create', path, data, acl, ephemeral, parentCVersion }
@@ -276,8 +283,11 @@ export class Preparer {
     const parentPath = parentOf(path)!
     const parent = this.#outlook.get(parentPath)
     assert(parent !== null, 'a znode that is there has a parent')
-    this.#outlook.set(parentPath, zxid, { ...plain(parent), childCount: parent.childCount - 1, pzxid: zxid })
-    this.#outlook.set(path, zxid, null)
+    const parentAfter = new ForeseenNode(parent)
+    parentAfter.childCount--
+    parentAfter.pzxid = zxid
+    this.#outlook.set(parentPath, zxid, parent, parentAfter)
+    this.#outlook.set(path, zxid, this.#outlook.get(path), null)
   }
 
   #closeSession(sessionId: bigint, zxid: bigint): Txn {
@@ -360,13 +370,14 @@ function sequenceSuffix(cversion: number): string {
 }
 
 function newNode(
+  path: string,
   data: Buffer | null,
   acl: readonly Acl[],
   ephemeralOwner: bigint,
   zxid: bigint,
   timeMs: number,
-): Omit<NodeView, 'digest'> {
-  return {
+): ForeseenNode {
+  return new ForeseenNode({
     data,
     acl,
     czxid: zxid,
@@ -379,23 +390,6 @@ function newNode(
     aversion: 0,
     ephemeralOwner,
     childCount: 0,
-  }
-}
-
-/** The fields of a view, taken off a znode or another prediction. */
-function plain(node: NodeView): Omit<NodeView, 'digest'> {
-  return {
-    data: node.data,
-    acl: node.acl,
-    czxid: node.czxid,
-    mzxid: node.mzxid,
-    pzxid: node.pzxid,
-    ctimeMs: node.ctimeMs,
-    mtimeMs: node.mtimeMs,
-    version: node.version,
-    cversion: node.cversion,
-    aversion: node.aversion,
-    ephemeralOwner: node.ephemeralOwner,
-    childCount: node.childCount,
-  }
+    pathCrc: pathCrcOf(path),
+  })
 }
