@@ -162,7 +162,8 @@ export class Shell {
   async complete(line: string): Promise<[string[], string]> {
     const words = line.split(/\s+/)
     const last = words.at(-1)!
-    if (words.length < 2) return [[...this.commands.keys()].filter(name => name.startsWith(last)), last]
+    if (words.length < 2)
+      return [[...this.commands.keys()].filter(name => name.startsWith(last)).map(name => `${name} `), last]
     const command = this.commands.get(words[0]!)
     if (command === undefined) return [[], last]
     if (last.startsWith('-')) {
