@@ -77,6 +77,21 @@ export class Cluster {
     return answer
   }
 
+  /** Returns once a topic has leaders. One that is missing is created by brokers that do so; else throws ServerError. */
+  async awaitTopic(name: string): Promise<void> {
+    await this.retry(async () => {
+      const { topics } = await this.any(metadata, {
+        topics: [{ name }],
+        allowAutoTopicCreation: true,
+        includeTopicAuthorizedOperations: false,
+      })
+      const code = topics[0]?.errorCode ?? errorCode.UNKNOWN_TOPIC_OR_PARTITION
+      if (code === errorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        throw new ServerError(code, `Topic '${name}' does not exist.`)
+      if (code !== errorCode.NONE) throw new ServerError(code)
+    })
+  }
+
   /** A request to one broker. */
   async broker<Q extends Fields, R extends Fields>(
     id: number,

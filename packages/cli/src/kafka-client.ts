@@ -1,0 +1,201 @@
+import {
+  Consumer,
+  compatibilityPartitioner,
+  type GroupPartitionsAssigner,
+  type Message,
+  Producer,
+} from '@platformatic/kafka'
+import { ToolError } from './kafka-tools/tool.ts'
+
+// The only file of this package that knows the Kafka client library.
+
+export interface RecordToSend {
+  key: Buffer | null
+  value: Buffer | null
+  headers: readonly (readonly [string, Buffer | null])[]
+}
+
+export type Compression = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+
+export interface Sender {
+  /** Resolves when all records have been acknowledged as asked for; rejects with ToolError if some were not. */
+  send(records: readonly RecordToSend[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Sends records to one topic. Those without key go to one partition per call, chosen by chance; others where Java puts them. */
+export function openSender(options: {
+  bootstrapServers: string
+  clientId: string
+  topic: string
+  acks: -1 | 0 | 1
+  compression: Compression
+  isIdempotent: boolean
+  retries: number
+  retryPauseMs: number
+  requestTimeoutMs: number
+  metadataMaxAgeMs: number
+}): Sender {
+  const { topic, acks, compression, isIdempotent } = options
+  const producer = new Producer({
+    clientId: options.clientId,
+    bootstrapBrokers: options.bootstrapServers.split(',').map(server => server.trim()),
+    retries: options.retries,
+    retryDelay: options.retryPauseMs,
+    timeout: options.requestTimeoutMs,
+    metadataMaxAge: options.metadataMaxAgeMs,
+    autocreateTopics: true,
+  })
+  return {
+    async send(records) {
+      const chosen = Math.floor(Math.random() * 2 ** 31)
+      try {
+        await producer.send({
+          acks,
+          compression,
+          idempotent: isIdempotent,
+          autocreateTopics: true,
+          partitioner: (message, key) =>
+            key === undefined ? chosen : compatibilityPartitioner(message, key),
+          messages: records.map(({ key, value, headers }) => ({
+            topic,
+            ...(key !== null && { key }),
+            ...(value !== null && { value }),
+            headers: new Map(headers.map(([name, content]) => [Buffer.from(name), content as Buffer])),
+          })),
+        })
+      } catch (error) {
+        throw new ToolError(reasonOf(error))
+      }
+    },
+    close: () => producer.close(),
+  }
+}
+
+export interface GroupRecord {
+  topic: string
+  partition: number
+  offset: bigint
+  timestampMs: bigint
+  key: Buffer | null
+  value: Buffer | null
+  headers: readonly (readonly [Buffer, Buffer | null])[]
+  leaderEpoch: number
+}
+
+export interface GroupReader {
+  records: AsyncIterable<GroupRecord>
+  /** The group goes on behind this record. */
+  commit(records: readonly GroupRecord[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Reads topics as a member of a group; begins where the group stopped, or at `startAt` if it has never been here. */
+export async function joinGroup(options: {
+  bootstrapServers: string
+  clientId: string
+  groupId: string
+  topics: readonly string[]
+  startAt: 'earliest' | 'latest'
+  isReadCommitted: boolean
+  requestTimeoutMs: number
+}): Promise<GroupReader> {
+  const consumer = new Consumer({
+    clientId: options.clientId,
+    groupId: options.groupId,
+    bootstrapBrokers: options.bootstrapServers.split(',').map(server => server.trim()),
+    timeout: options.requestTimeoutMs,
+    autocommit: false,
+    maxWaitTime: 500,
+    sessionTimeout: 45_000,
+    rebalanceTimeout: 60_000,
+    heartbeatInterval: 3_000,
+    // The name Apache's consumers offer, so that both may be in one group.
+    protocols: [{ name: 'range', version: 1 }],
+    partitionAssigner: assignRanges,
+    isolationLevel: options.isReadCommitted ? 1 : 0,
+    retries: 10,
+    retryDelay: 500,
+  })
+  try {
+    const stream = await consumer.consume({
+      topics: [...options.topics],
+      mode: 'committed',
+      fallbackMode: options.startAt,
+      autocommit: false,
+    })
+    return {
+      records: readRecords(stream),
+      async commit(records) {
+        await consumer.commit({
+          offsets: records.map(({ topic, partition, offset, leaderEpoch }) => ({
+            topic,
+            partition,
+            offset: offset + 1n,
+            leaderEpoch,
+          })),
+        })
+      },
+      async close() {
+        await stream.close()
+        await consumer.close()
+      },
+    }
+  } catch (error) {
+    await consumer.close(true).catch(() => {})
+    throw new ToolError(reasonOf(error))
+  }
+}
+
+async function* readRecords(stream: AsyncIterable<Message>): AsyncGenerator<GroupRecord> {
+  try {
+    for await (const message of stream) {
+      const { topic, partition, offset, timestamp, leaderEpoch } = message
+      yield {
+        topic,
+        partition,
+        offset,
+        timestampMs: timestamp,
+        key: message.key ?? null,
+        value: message.value ?? null,
+        headers: message.headerEntries,
+        leaderEpoch,
+      }
+    }
+  } catch (error) {
+    throw new ToolError(reasonOf(error))
+  }
+}
+
+/** Each topic's partitions in runs of equal length, the first members getting one more (Apache's RangeAssignor). */
+const assignRanges: GroupPartitionsAssigner = (_current, members, topics, metadata) => {
+  const result = [...members.keys()].sort().map(memberId => ({
+    memberId,
+    assignments: new Map<string, { topic: string; partitions: number[] }>(),
+  }))
+  for (const topic of topics) {
+    const subscribers = result.filter(({ memberId }) => members.get(memberId)!.topics?.includes(topic))
+    const count = metadata.topics.get(topic)?.partitionsCount ?? 0
+    let next = 0
+    for (const [i, { assignments }] of subscribers.entries()) {
+      const share = Math.floor(count / subscribers.length) + (i < count % subscribers.length ? 1 : 0)
+      if (share > 0)
+        assignments.set(topic, { topic, partitions: Array.from({ length: share }, (_, j) => next + j) })
+      next += share
+    }
+  }
+  return result
+}
+
+/** The innermost messages of an error of the library, which wraps them several times over. */
+function reasonOf(error: unknown): string {
+  const reasons = new Set<string>()
+  const visit = (at: unknown, depth: number) => {
+    if (!(at instanceof Error) || depth > 8) return
+    const inner = [...(at instanceof AggregateError ? at.errors : []), at.cause].filter(Boolean)
+    if (inner.length === 0) reasons.add(at.message)
+    for (const next of inner) visit(next, depth + 1)
+  }
+  visit(error, 0)
+  return reasons.size === 0 ? String(error) : [...reasons].slice(0, 3).join('; ')
+}
