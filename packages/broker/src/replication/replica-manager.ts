@@ -214,6 +214,8 @@ export class ReplicaManager {
   async #getOrCreate(topic: string, index: number): Promise<Partition> {
     const known = this.partition(topic, index)
     if (known !== null) return known
+    // A topic's own settings come with no notice when it is created: they are read before its first log is made.
+    await this.#broker.configs.loadTopic(topic)
     const log = this.#logOf(topic, index) ?? (await this.#emptiestDirectory().create(topic, index))
     const { id, settings, configs } = this.#broker
     const partition = new Partition(log, this.#highWatermarks.get(log.name) ?? log.logStartOffset, {
