@@ -118,20 +118,25 @@ export class Election {
       if (n.state === peerState.LOOKING) this.#answer(n.sender)
       return
     }
-    if (n.state === peerState.LOOKING) this.#receivedCandidacy(n, nowMs)
-    else if (n.state === peerState.FOLLOWING || n.state === peerState.LEADING) this.#receivedSettled(n)
+    if (n.state === peerState.LOOKING) {
+      this.#settled.delete(n.sender)
+      this.#receivedCandidacy(n, nowMs)
+    } else if (n.state === peerState.FOLLOWING || n.state === peerState.LEADING) this.#receivedSettled(n)
   }
 
   #receivedCandidacy(n: Notification, nowMs: number): void {
     const { voters } = this.#options.rule
-    if (n.round < this.#round) return this.#answer(n.sender)
+    if (n.round < this.#round) {
+      // An observer's word changes nothing, and two servers that answer each other would never stop.
+      if (voters.has(this.#options.myId)) this.#answer(n.sender)
+      return
+    }
     if (!voters.has(n.leader) || n.zxid === -1n) return
     if (n.round > this.#round) {
       this.#round = n.round
       this.#votes.clear()
       const own = this.#ownCandidacy()
-      this.#vote = this.#isBetter(n, own) ? { ...n } : own
-      this.#vote = asVote(this.#vote, this.#round)
+      this.#vote = asVote(this.#isBetter(n, own) ? n : own, this.#round)
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       this.#announce()
       this.#votes.set(this.#options.myId, this.#ownNotification())
@@ -146,7 +151,7 @@ export class Election {
 
   #count(n: Notification, nowMs: number): void {
     this.#votes.set(n.sender, n)
-    const supporters = this.#supportersOf(this.#votes, { ...this.#ownNotification() })
+    const supporters = this.#supportersOf(this.#votes, this.#ownNotification())
     if (!this.#options.rule.isQuorum(supporters)) {
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       return
@@ -190,7 +195,7 @@ export class Election {
   }
 
   #join(n: Notification): void {
-    this.#vote = { leader: n.leader, zxid: n.zxid, peerEpoch: n.peerEpoch, round: n.round }
+    this.#vote = asVote(n, n.round)
     this.#decide()
   }
 

@@ -8,6 +8,13 @@ export {
   type Vote,
 } from './election.ts'
 export { Leader, type LeaderEffects } from './leader.ts'
-export { type FromLeader, Learner, type LearnerEffects, LearnerError, type Work } from './learner.ts'
+export {
+  type FromLeader,
+  Learner,
+  type LearnerEffects,
+  LearnerError,
+  type LearnerHistory,
+  type Work,
+} from './learner.ts'
 export { hierarchical, majority, type QuorumRule, type Sid } from './quorum.ts'
 export { type CommittedTxn, continuePlan, planSync, type SyncPlan } from './synchronization.ts'

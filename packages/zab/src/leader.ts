@@ -17,7 +17,9 @@ export interface LeaderEffects {
   propose(zxid: bigint, entry: Uint8Array): void
   /** Tell all learners, apply, answer. */
   commit(zxid: bigint, entry: Uint8Array): void
-  /** This server must not lead (any longer). */
+  /** This learner cannot be led by this server; the others can. */
+  refuse(learner: Sid, reason: string): void
+  /** This server must not lead (any longer). Nothing is asked after this. */
   giveUp(reason: string): void
 }
 
@@ -142,8 +144,10 @@ export class Leader {
         this.#phase === 'discovery' &&
         (currentEpoch > ownEpoch || (currentEpoch === ownEpoch && lastZxid > ownZxid))
       ) {
-        return this.#giveUp(
-          `Follower ${sid} is ahead of the leader: epoch ${currentEpoch}, zxid 0x${lastZxid.toString(16)}`,
+        return this.#effects.refuse(
+          sid,
+          `Follower is ahead of the leader, leader summary: ${ownEpoch} (current epoch), 0x${ownZxid.toString(16)} (last zxid); ` +
+            `the follower's: ${currentEpoch}, 0x${lastZxid.toString(16)}`,
         )
       }
     }
@@ -197,6 +201,8 @@ export class Leader {
 
   /** The next transaction. zxids are consecutive within the epoch. */
   propose(zxid: bigint, entry: Uint8Array): void {
+    // Deposed in this very turn: what still comes is not logged, and its clients learn nothing of its fate.
+    if (this.#phase === 'over') return
     assert(this.#phase === 'broadcast', 'transactions are proposed only by an established leader')
     assert(zxid === this.#lastProposed + 1n, 'zxids are consecutive within an epoch')
     // The counter is used up: a new epoch must begin before it would flow over (ZOOKEEPER-1277).
@@ -219,15 +225,16 @@ export class Leader {
       return
     }
     const before = this.#acked.get(sid) ?? 0n
-    if (zxid <= before) return
+    // Nobody can have what was never proposed.
+    if (zxid <= before || zxid > this.#lastProposed) return
     this.#acked.set(sid, zxid)
-    if (this.#rule.voters.has(sid)) this.#commitWhatIsDurable()
+    if (zxid > this.#lastCommitted && this.#rule.voters.has(sid)) this.#commitUpTo(this.#durableZxid(zxid))
   }
 
-  #commitWhatIsDurable(): void {
+  #commitUpTo(durable: bigint): void {
     while (this.#outstandingHead < this.#outstanding.length && this.#phase === 'broadcast') {
       const { zxid, entry } = this.#outstanding[this.#outstandingHead]!
-      if (!this.#isDurable(zxid)) break
+      if (zxid > durable) break
       this.#outstandingHead++
       this.#lastCommitted = zxid
       this.#effects.commit(zxid, entry)
@@ -242,10 +249,20 @@ export class Leader {
     }
   }
 
-  #isDurable(zxid: bigint): boolean {
+  /** The newest transaction, up to `limit`, that a quorum has on disk; −1 if the quorum is not there yet. */
+  #durableZxid(limit: bigint): bigint {
     const holders: Sid[] = []
-    for (const [sid, acked] of this.#acked) if (acked >= zxid) holders.push(sid)
-    return this.#rule.isQuorum(holders)
+    for (const [sid, acked] of this.#acked) if (acked >= limit) holders.push(sid)
+    if (this.#rule.isQuorum(holders)) return limit
+    // `limit` was just acked by one server: what a quorum has ends where some other server's log does.
+    let durable = -1n
+    for (const candidate of this.#acked.values()) {
+      if (candidate <= durable || candidate >= limit) continue
+      holders.length = 0
+      for (const [sid, acked] of this.#acked) if (acked >= candidate) holders.push(sid)
+      if (this.#rule.isQuorum(holders)) durable = candidate
+    }
+    return durable
   }
 
   /** Calls back once everything proposed so far is committed; at once if it is. */
@@ -287,6 +304,11 @@ export class Leader {
     this.#giveUp(
       `Waiting for a quorum of followers, only synced with sids: [ ${[...this.#newLeaderAcks].join(', ')} ]`,
     )
+  }
+
+  /** The host ends this server's lead itself. */
+  stop(): void {
+    this.#phase = 'over'
   }
 
   #giveUp(reason: string): void {

@@ -58,6 +58,18 @@ export class LearnerError extends Error {
   }
 }
 
+/** What a learner has on disk when it meets its leader. */
+export interface LearnerHistory {
+  acceptedEpoch: bigint
+  currentEpoch: bigint
+  lastZxid: bigint
+  /**
+   * The log could not be cut where a leader wanted it: only a whole database helps. The learner then speaks as one that has
+   * nothing, which makes any leader send one; what is on disk stays until that has arrived, for it may be all a quorum has.
+   */
+  needsDatabase?: boolean
+}
+
 /**
  * Zab's follower and observer: adopts the leader's epoch and history, then logs and applies what comes. Pure: packets come
  * in one at a time, in order; work that takes time is given out and reported back.
@@ -65,13 +77,14 @@ export class LearnerError extends Error {
 export class Learner {
   readonly #effects: LearnerEffects
   readonly #votes: boolean
-  readonly #own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint }
+  readonly #own: LearnerHistory
   #phase: 'discovery' | 'synchronization' | 'waiting' | 'broadcast' = 'discovery'
   #epoch: bigint | null = null
   #mode: 'diff' | 'trunc' | 'snap' | null = null
   #lastProposed: bigint
-  /** Proposed and not committed, oldest first. Before UPTODATE they are not in the log. */
+  /** Proposed and, from `#pendingHead` on, not committed, oldest first. Before UPTODATE they are not in the log. */
   #pending: Txn[] = []
+  #pendingHead = 0
   /** Committed before NEWLEADER: part of the history. */
   #committed: Txn[] = []
   /** Commits that came between NEWLEADER and UPTODATE. */
@@ -79,11 +92,7 @@ export class Learner {
   #work: Work | null = null
   #historyZxid = 0n
 
-  constructor(
-    own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint },
-    votes: boolean,
-    effects: LearnerEffects,
-  ) {
+  constructor(own: LearnerHistory, votes: boolean, effects: LearnerEffects) {
     this.#own = own
     this.#votes = votes
     this.#effects = effects
@@ -104,7 +113,7 @@ export class Learner {
 
   /** Logged and not committed: what a server that loses its leader must keep, since a quorum may have it. */
   get uncommitted(): readonly Txn[] {
-    return this.#phase === 'broadcast' ? this.#pending : []
+    return this.#phase === 'broadcast' ? this.#pending.slice(this.#pendingHead) : []
   }
 
   /** Gives work to be done before the next packet, or null. Throws LearnerError when the leader must be left. */
@@ -136,7 +145,7 @@ export class Learner {
     this.#work = null
     switch (work.kind) {
       case 'persist-accepted-epoch':
-        return this.#effects.sendEpochAck(this.#own.currentEpoch, this.#own.lastZxid)
+        return this.#effects.sendEpochAck(this.#own.currentEpoch, this.#claimedZxid)
       case 'truncate':
       case 'restore':
         this.#lastProposed = work.zxid
@@ -151,15 +160,19 @@ export class Learner {
   #discover(packet: FromLeader): Work | null {
     if (packet.kind !== 'leader-info')
       throw new LearnerError(`First packet should be LEADERINFO, got ${packet.kind}`)
-    const { acceptedEpoch, lastZxid } = this.#own
+    const { acceptedEpoch } = this.#own
     if (packet.epoch < acceptedEpoch) {
       throw new LearnerError(`Leaders epoch, ${packet.epoch} is less than accepted epoch, ${acceptedEpoch}`)
     }
     this.#epoch = packet.epoch
     this.#phase = 'synchronization'
     if (packet.epoch > acceptedEpoch) return { kind: 'persist-accepted-epoch', epoch: packet.epoch }
-    this.#effects.sendEpochAck(-1n, lastZxid)
+    this.#effects.sendEpochAck(-1n, this.#claimedZxid)
     return null
+  }
+
+  get #claimedZxid(): bigint {
+    return this.#own.needsDatabase ? 0n : this.#own.lastZxid
   }
 
   #synchronize(packet: FromLeader): Work | null {
@@ -194,6 +207,8 @@ export class Learner {
   }
 
   #beginSync(packet: FromLeader): Work | null {
+    if (this.#own.needsDatabase && packet.kind !== 'snap')
+      throw new LearnerError(`The leader sent ${packet.kind} to a learner that needs a whole database`)
     switch (packet.kind) {
       case 'diff':
         this.#mode = 'diff'
@@ -230,7 +245,7 @@ export class Learner {
         this.#phase = 'broadcast'
         this.#effects.sendAck(this.#historyZxid)
         this.#effects.startServing(this.#historyZxid)
-        for (const { zxid, entry } of this.#pending) this.#effects.append(zxid, entry)
+        for (const { zxid, entry } of this.uncommitted) this.#effects.append(zxid, entry)
         const commits = this.#earlyCommits
         this.#earlyCommits = []
         for (const zxid of commits) this.#commit(zxid)
@@ -270,11 +285,19 @@ export class Learner {
   }
 
   #takePending(zxid: bigint): Txn {
-    const oldest = this.#pending.shift()
+    const oldest = this.#pending[this.#pendingHead]
     if (oldest === undefined || oldest.zxid !== zxid) {
       const expected =
         oldest === undefined ? 'nothing is pending' : `next pending is 0x${oldest.zxid.toString(16)}`
       throw new LearnerError(`Committing zxid 0x${zxid.toString(16)} but ${expected}`, 12)
+    }
+    this.#pendingHead++
+    if (this.#pendingHead === this.#pending.length) {
+      this.#pending = []
+      this.#pendingHead = 0
+    } else if (this.#pendingHead > 4096) {
+      this.#pending = this.#pending.slice(this.#pendingHead)
+      this.#pendingHead = 0
     }
     return oldest
   }
