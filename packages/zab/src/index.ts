@@ -7,7 +7,7 @@ export {
   peerState,
   type Vote,
 } from './election.ts'
-export { Leader, type LeaderEffects } from './leader.ts'
+export { Leader, type LeaderEffects, type LeaderHistory } from './leader.ts'
 export {
   type FromLeader,
   Learner,

@@ -23,6 +23,15 @@ export interface LeaderEffects {
   giveUp(reason: string): void
 }
 
+/** What a leader has on disk when it begins. */
+export interface LeaderHistory {
+  acceptedEpoch: bigint
+  currentEpoch: bigint
+  lastZxid: bigint
+  /** The highest epoch that some voter was heard to have accepted. */
+  seenEpoch?: bigint
+}
+
 interface Proposal {
   readonly zxid: bigint
   readonly entry: Uint8Array
@@ -36,7 +45,7 @@ export class Leader {
   readonly #myId: Sid
   readonly #rule: QuorumRule
   readonly #effects: LeaderEffects
-  readonly #own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint }
+  readonly #own: LeaderHistory
   #phase: 'discovery' | 'synchronization' | 'broadcast' | 'over' = 'discovery'
   #epoch: bigint | null = null
   #highestAccepted: bigint
@@ -59,17 +68,13 @@ export class Leader {
   /** When each learner was last heard from. */
   readonly #heard = new Map<Sid, number>()
 
-  constructor(
-    myId: Sid,
-    rule: QuorumRule,
-    own: { acceptedEpoch: bigint; currentEpoch: bigint; lastZxid: bigint },
-    effects: LeaderEffects,
-  ) {
+  constructor(myId: Sid, rule: QuorumRule, own: LeaderHistory, effects: LeaderEffects) {
     this.#myId = myId
     this.#rule = rule
     this.#own = own
     this.#effects = effects
-    this.#highestAccepted = own.acceptedEpoch
+    const seen = own.seenEpoch ?? 0n
+    this.#highestAccepted = seen > own.acceptedEpoch ? seen : own.acceptedEpoch
     this.#lastProposed = own.lastZxid
     this.#lastCommitted = own.lastZxid
     this.#connected.add(myId)
@@ -108,7 +113,14 @@ export class Leader {
     if (this.#phase === 'over') return
     this.#heard.set(sid, nowMs)
     this.#greeting.add(sid)
-    if (this.#epoch === null && this.#rule.voters.has(sid)) {
+    const isVoter = this.#rule.voters.has(sid)
+    // It promised itself to a leader that never came to be, and may not follow this epoch: only a newer one gets it back.
+    if (this.#epoch !== null && isVoter && acceptedEpoch > this.#epoch) {
+      return this.#giveUp(
+        `server ${sid} has accepted epoch ${acceptedEpoch}, this leader's is ${this.#epoch}: a newer one must begin`,
+      )
+    }
+    if (this.#epoch === null && isVoter) {
       this.#connected.add(sid)
       if (acceptedEpoch > this.#highestAccepted) this.#highestAccepted = acceptedEpoch
       this.#fixEpochIfPossible()

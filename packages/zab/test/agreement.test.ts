@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { hierarchical, majority, type QuorumRule, type Sid } from '../src/index.ts'
 import { Cluster } from './simulated-cluster.ts'
 
-/** One seed by hand: SEED=17 node --test … */
+/** One seed by hand: SEED=17 node --test …; more of them: SEEDS=4000. */
 const seeds = (count: number): number[] =>
   process.env.SEED === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(process.env.SEED)]
 
@@ -49,7 +49,7 @@ function check(count: number, rule: () => QuorumRule, observers?: readonly Sid[]
 }
 
 test('crashes, partitions and lost connections: three servers agree and lose no acknowledged write', () => {
-  const clusters = check(Number(process.env.N ?? 150), () => majority([1n, 2n, 3n]))
+  const clusters = check(Number(process.env.SEEDS ?? 150), () => majority([1n, 2n, 3n]))
   if (process.env.SEED !== undefined) return
   const modes = new Set(clusters.flatMap(cluster => [...cluster.syncModes]))
   assert.deepEqual([...modes].sort(), ['diff', 'snap', 'trunc'], 'every way of synchronisation was taken')
@@ -60,7 +60,7 @@ test('crashes, partitions and lost connections: three servers agree and lose no 
 })
 
 test('the same for five voters and an observer', () => {
-  check(Number(process.env.N ?? 60), () => majority([1n, 2n, 3n, 4n, 5n]), [6n])
+  check(Number(process.env.SEEDS ?? 60), () => majority([1n, 2n, 3n, 4n, 5n]), [6n])
 })
 
 test('the same for three groups of weighted servers, one server of weight 0', () => {
@@ -69,5 +69,5 @@ test('the same for three groups of weighted servers, one server of weight 0', ()
     [3n, 4n],
     [5n, 6n],
   ]
-  check(Number(process.env.N ?? 40), () => hierarchical(groups, new Map([[2n, 0]])))
+  check(Number(process.env.SEEDS ?? 40), () => hierarchical(groups, new Map([[2n, 0]])))
 })

@@ -169,6 +169,7 @@ class Server {
   #heardMs = 0
   #incoming: { log: readonly Txn[]; zxid: bigint } | null = null
   #needsDatabase = false
+  #seenEpoch = 0n
 
   constructor(cluster: Cluster, sid: Sid) {
     this.cluster = cluster
@@ -349,6 +350,7 @@ class Server {
       acceptedEpoch: this.#disk.accepted,
       currentEpoch: this.#disk.current,
       lastZxid: this.lastLogged,
+      seenEpoch: this.#seenEpoch,
     }
     let leader: Leader | null = null
     const diskMs = () => 1 + cluster.chance.below(10)
@@ -471,6 +473,7 @@ class Server {
       this.#handlers.get(from)?.link.break()
       if (this.#handlers.has(from)) leader.learnerGone(from)
       this.#handlers.set(from, { link, isForwarding: false, isUpToDate: false })
+      if (packet.acceptedEpoch > this.#seenEpoch) this.#seenEpoch = packet.acceptedEpoch
       return leader.learnerInfo(from, packet.acceptedEpoch, nowMs)
     }
     if (this.#handlers.get(from)?.link !== link) return
