@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Disk } from '@vivarium/platform'
+import type { Disk, Log } from '@vivarium/platform'
 import { epochOf } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
 import { versionFolder } from '../persistence/file-names.ts'
@@ -13,6 +13,8 @@ export class EpochFiles {
   readonly #folder: string
   #accepted = 0n
   #current = 0n
+  /** The highest epoch any voter said it had accepted; in memory only. */
+  seen = 0n
 
   private constructor(disk: Disk, folder: string) {
     this.#disk = disk
@@ -20,7 +22,7 @@ export class EpochFiles {
   }
 
   /** Missing files are those of a server that has taken part in nothing newer than its last transaction. */
-  static async open(disk: Disk, dataDir: string, lastZxid: bigint): Promise<EpochFiles> {
+  static async open(disk: Disk, dataDir: string, lastZxid: bigint, log: Log): Promise<EpochFiles> {
     const files = new EpochFiles(disk, versionFolder(dataDir))
     const epochOfData = epochOf(lastZxid)
     const current = await files.#read('currentEpoch')
@@ -31,6 +33,14 @@ export class EpochFiles {
     else files.#accepted = accepted
     const fix =
       'the files do not belong together: restore them, or remove this data directory (keep myid) so that the server copies its state from the others'
+    if (files.#current < epochOfData && files.#accepted > epochOfData) {
+      // It ended between taking over a leader's history and noting that leader's epoch. What it has is the beginning of that
+      // history, so it is as one that followed in the epoch of its last transaction.
+      log.warn(
+        `currentEpoch is ${files.#current}, the last transaction of epoch ${epochOfData}: it is set to that`,
+      )
+      await files.setCurrent(epochOfData)
+    }
     if (files.#current < epochOfData) {
       throw new DataError(
         files.#path('currentEpoch'),

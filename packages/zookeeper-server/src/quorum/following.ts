@@ -2,6 +2,7 @@ import { MalformedBytesError } from '@vivarium/bytes'
 import { assert, type Timer } from '@vivarium/platform'
 import { type FromLeader, Learner, LearnerError, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
+import { DataError } from '../persistence/data-error.ts'
 import type { EpochFiles } from './epoch-files.ts'
 import type { MemberContext } from './member.ts'
 import { PeerStream } from './peer-stream.ts'
@@ -31,6 +32,7 @@ export class Following implements Quorum {
       acceptedEpoch: epochs.accepted,
       currentEpoch: epochs.current,
       lastZxid: replica.lastLoggedZxid,
+      needsDatabase: context.needsDatabase,
     }
     this.#learner = new Learner(own, !this.#isObserver, {
       sendEpochAck: (currentEpoch, lastZxid) => {
@@ -80,10 +82,10 @@ export class Following implements Quorum {
         replica.sessionRevalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
       } else {
         const work = this.#learner.received(fromLeader(packet))
+        if (packet.type === packetType.UPTODATE) stream.limitMs = syncLimit * tickMs
         if (work !== null) {
           await this.#carryOut(work, stream)
           this.#learner.completed()
-          if (work.kind === 'adopt-history') stream.limitMs = syncLimit * tickMs
         }
       }
     }
@@ -125,7 +127,12 @@ export class Following implements Quorum {
       case 'truncate':
         learnerLog.warn(`Truncating log to get in sync with the leader 0x${formatZxid(work.zxid)}`)
         this.#isDatabaseTorn = true
-        await replica.truncate(work.zxid)
+        try {
+          await replica.truncate(work.zxid)
+        } catch (error) {
+          if (error instanceof DataError) this.#context.databaseNeeded(true)
+          throw error
+        }
         this.#isDatabaseTorn = false
         return
       case 'restore':
@@ -137,11 +144,12 @@ export class Following implements Quorum {
       case 'adopt-history': {
         for (const { zxid, entry } of work.committed) {
           if (!work.afterRestore) replica.append(zxid, entry as Buffer, () => {})
-          replica.commit(zxid, entry as Buffer)
+          replica.applyTentatively(entry as Buffer)
         }
         if (work.afterRestore) await replica.saveSnapshot()
         else await replica.flush()
         this.#isDatabaseTorn = false
+        this.#context.databaseNeeded(false)
         await this.#epochs.setCurrent(work.epoch)
       }
     }
@@ -172,8 +180,9 @@ export class Following implements Quorum {
     this.#stream?.close(new Error(reason))
     const { replica } = this.#context
     replica.stopServing(reason)
-    if (this.#isDatabaseTorn) await replica.reload()
-    else for (const { zxid, entry } of this.#learner.uncommitted) replica.commit(zxid, entry as Buffer)
+    if (this.#isDatabaseTorn) return replica.reload()
+    await replica.snapshotsDone()
+    for (const { entry } of this.#learner.uncommitted) replica.applyTentatively(entry as Buffer)
   }
 
   // ---- what the serving half asks ------------------------------------------------------------------------------------------

@@ -17,10 +17,13 @@ import type { ForwardedRequest, Quorum } from './replica.ts'
 const endOfSnapshot = Buffer.from('\0\0\0\x0aBenWasHere', 'latin1')
 /** A learner that cannot keep up with this much is cut off; it comes back and is synchronised anew. */
 const maxQueuedBytes = 256 * 1024 * 1024
+/** More connections than any ensemble has learners. */
+const maxConnections = 1000
 
 /** Carries out what zab's Leader asks, for as long as this server leads. */
 export class Leading implements Quorum {
   readonly #context: MemberContext
+  readonly #epochs: EpochFiles
   readonly #leader: Leader
   readonly #handlers = new Map<Sid, LearnerHandler>()
   readonly #greeting = new Set<LearnerHandler>()
@@ -33,6 +36,7 @@ export class Leading implements Quorum {
 
   constructor(context: MemberContext, epochs: EpochFiles) {
     this.#context = context
+    this.#epochs = epochs
     this.#ended = new Promise(resolve => {
       this.#end = resolve
     })
@@ -41,6 +45,7 @@ export class Leading implements Quorum {
       acceptedEpoch: epochs.accepted,
       currentEpoch: epochs.current,
       lastZxid: replica.lastLoggedZxid,
+      seenEpoch: epochs.seen,
     }
     const fail = (error: Error) => context.onFailure(error)
     this.#leader = new Leader(context.myId, context.rule, own, {
@@ -60,6 +65,7 @@ export class Leading implements Quorum {
       sendUpToDate: to => this.#handlers.get(to)?.sendUpToDate(),
       propose: (zxid, entry) => this.#propose(zxid, entry as Buffer),
       commit: (zxid, entry) => this.#commit(zxid, entry as Buffer),
+      refuse: (sid, reason) => this.#handlers.get(sid)?.stream.close(new Error(reason)),
       giveUp: reason => this.#end(reason),
     })
   }
@@ -70,12 +76,12 @@ export class Leading implements Quorum {
 
   /** Leads until that is over; gives the reason. */
   async run(): Promise<string> {
-    const { clock, network, own, tickMs, initLimit, syncLimit } = this.#context
+    const { clock, network, own, tickMs, syncLimit } = this.#context
     const host = this.#context.listenOnAll ? '0.0.0.0' : own.host
     this.#listener = await network.listen({ host, port: own.quorumPort }, connection =>
       this.#accept(connection),
     )
-    this.#timers.push(clock.after(initLimit * tickMs, () => this.#leader.initTimedOut()))
+    this.#limitPhase()
     this.#timers.push(clock.every(tickMs / 2, () => this.#ping()))
     this.#timers.push(
       clock.every(tickMs, () => this.#leader.checkQuorum(clock.monotonicMs(), syncLimit * tickMs)),
@@ -83,20 +89,34 @@ export class Leading implements Quorum {
     return this.#ended
   }
 
+  /** Discovery and synchronisation have initLimit ticks each. */
+  #limitPhase(): void {
+    const { clock, tickMs, initLimit } = this.#context
+    const { phase } = this.#leader
+    const timer = clock.after(initLimit * tickMs, () => {
+      if (phase === 'discovery' && this.#leader.phase === 'synchronization') this.#limitPhase()
+      else this.#leader.initTimedOut()
+    })
+    this.#timers.push(timer)
+  }
+
   /** Stops leading. What is proposed and not committed stays in the log, since a quorum may have it. */
   async stop(reason: string): Promise<void> {
     this.#end(reason)
+    this.#leader.stop()
     for (const timer of this.#timers) timer.cancel()
     for (const handler of [...this.#handlers.values(), ...this.#greeting])
       handler.stream.close(new Error(reason))
     const { replica } = this.#context
     replica.stopServing(reason)
-    for (const { zxid, entry } of this.#leader.outstanding()) replica.commit(zxid, entry as Buffer)
     await this.#listener?.close()
+    await replica.snapshotsDone()
+    for (const { entry } of this.#leader.outstanding()) replica.applyTentatively(entry as Buffer)
   }
 
   #accept(connection: Connection): void {
     const { clock, tickMs, initLimit } = this.#context
+    if (this.#greeting.size + this.#handlers.size >= maxConnections) return connection.destroy()
     const handler = new LearnerHandler(
       new PeerStream(connection, clock, initLimit * tickMs),
       this,
@@ -120,12 +140,16 @@ export class Leading implements Quorum {
   introduced(handler: LearnerHandler, acceptedEpoch: bigint): void {
     this.#greeting.delete(handler)
     const { sid } = handler
+    if (sid === this.#context.myId)
+      throw new MalformedBytesError(`a learner that calls itself ${sid}, as this leader is`)
     const older = this.#handlers.get(sid)
     if (older !== undefined) {
       older.stream.close(new Error('the learner connected anew'))
       this.#leader.learnerGone(sid)
     }
     this.#handlers.set(sid, handler)
+    if (this.#context.rule.voters.has(sid) && acceptedEpoch > this.#epochs.seen)
+      this.#epochs.seen = acceptedEpoch
     this.#leader.learnerInfo(sid, acceptedEpoch, this.#context.clock.monotonicMs())
   }
 
@@ -153,10 +177,14 @@ export class Leading implements Quorum {
       )
     // From this moment on every proposal and commit is kept for the learner, behind what it lacks now.
     const plan = planSync(peerLastZxid, memory, replica.lastProcessedZxid, this.#context.logSyncBytes > 0)
-    const behind = this.#leader.outstanding().map(({ zxid, entry }) => ({ zxid, entry: entry as Buffer }))
-    background(handler.synchronize(plan, peerLastZxid, behind, this.#leader.epoch!), error =>
+    background(handler.synchronize(plan, peerLastZxid, this.underWay(), this.#leader.epoch!), error =>
       handler.stream.close(error),
     )
+  }
+
+  /** Proposed and not committed yet. */
+  underWay(): { zxid: bigint; entry: Buffer }[] {
+    return this.#leader.outstanding().map(({ zxid, entry }) => ({ zxid, entry: entry as Buffer }))
   }
 
   #startServing(zxid: bigint): void {
@@ -355,16 +383,22 @@ class LearnerHandler {
     const { replica, log, logSyncBytes } = this.#context
     const processed = replica.lastProcessedZxid
     let plan = first
+    let underWay = behind
     if (plan.mode === 'read-log') {
       const txns = await replica.readLog(plan.fromZxid, logSyncBytes)
       plan = continuePlan(peerLastZxid, txns === null ? null : txns.filter(txn => txn.zxid <= processed))
+      // The database is sent as it is now, not as it was before the log was read: what was kept since is in it.
+      if (plan.mode === 'snap') {
+        this.#kept = []
+        underWay = this.#leading.underWay()
+      }
     }
     switch (plan.mode) {
       case 'snap':
         log
           .named('LearnerHandler')
           .info(
-            `Sending snapshot last zxid of peer is 0x${formatZxid(peerLastZxid)}, zxid of leader is 0x${formatZxid(processed)}`,
+            `Sending snapshot last zxid of peer is 0x${formatZxid(peerLastZxid)}, zxid of leader is 0x${formatZxid(replica.lastProcessedZxid)}`,
           )
         await this.#sendSnapshot()
         break
@@ -383,7 +417,7 @@ class LearnerHandler {
       }
     }
     if (!this.isObserver)
-      for (const { zxid, entry } of behind) this.stream.send(packetType.PROPOSAL, zxid, entry)
+      for (const { zxid, entry } of underWay) this.stream.send(packetType.PROPOSAL, zxid, entry)
     this.stream.send(packetType.NEWLEADER, epoch << 32n, Buffer.from(this.#context.configText))
     for (const { type, zxid, data } of this.#kept) this.stream.send(type, zxid, data)
     this.#kept = null

@@ -21,6 +21,9 @@ export interface MemberContext {
   readonly logSyncBytes: number
   /** The members, as clients read them at /zookeeper/config. */
   readonly configText: string
+  /** The log of this server could not be cut where a leader wanted it: it must be sent a whole database. */
+  readonly needsDatabase: boolean
+  databaseNeeded(isNeeded: boolean): void
   /** The epoch is established here: later joiners must be told so. */
   established(epoch: bigint): void
   /** This server cannot go on. */

@@ -6,6 +6,7 @@ import type { ByteSource } from './replica.ts'
 /** Far above any transaction: jute.maxbuffer bounds what a client can send. */
 const maxDataBytes = 64 * 1024 * 1024
 const maxIdentities = 1000
+const maxIdentityBytes = 1024 * 1024
 /** Unread bytes at which the peer is held back. */
 const maxBufferedBytes = 16 * 1024 * 1024
 
@@ -37,6 +38,8 @@ export class PeerStream implements ByteSource {
     connection.onData = chunk => this.#receive(chunk)
     connection.onClose = error => this.#end(error ?? new Error('the connection was closed'))
     connection.onDrain = () => {
+      // It takes what it is sent: it lives.
+      this.#heardMs = this.#clock.monotonicMs()
       const drained = this.#drained
       this.#drained = null
       drained?.()
@@ -79,6 +82,8 @@ export class PeerStream implements ByteSource {
   }
 
   #checkTime(): void {
+    // Only silence that somebody listens to counts: while this server is busy with its disk, the peer waits for it.
+    if (this.#waiting === null) return
     if (this.#clock.monotonicMs() - this.#heardMs <= this.#limitMs) return
     this.close(new Error(`nothing was heard from ${this.remoteText} for ${Math.round(this.#limitMs)} ms`))
   }
@@ -98,30 +103,33 @@ export class PeerStream implements ByteSource {
     const count = buffer.readInt32BE(authAt)
     if (count < -1 || count > maxIdentities)
       throw new MalformedBytesError(`a quorum packet with ${count} identities from ${this.remoteText}`)
-    let end = authAt + 4
-    let authinfo: Id[] | null = null
-    if (count >= 0) {
-      const identities = this.#identities(end, count)
-      if (identities === null) return null
-      authinfo = identities.list
-      end = identities.end
-    }
+    const end = count <= 0 ? authAt + 4 : this.#endOfIdentities(authAt + 4, count)
+    if (end === -1) return null
+    const authinfo = count === -1 ? null : this.#identities(authAt + 4, count)
     this.#offset = end
     this.#resume()
     const data = length === -1 ? null : buffer.subarray(start + 16, authAt)
     return { type, zxid: buffer.readBigInt64BE(start + 4), data, authinfo }
   }
 
-  #identities(at: number, count: number): { list: Id[]; end: number } | null {
+  /** Where the identities that begin `at` end; −1 while they are incomplete. */
+  #endOfIdentities(at: number, count: number): number {
+    let end = at
+    for (let text = 0; text < count * 2; text++) {
+      if (this.#buffer.length < end + 4) return -1
+      const length = this.#buffer.readInt32BE(end)
+      if (length < -1 || length > maxIdentityBytes)
+        throw new MalformedBytesError(`an identity of ${length} bytes from ${this.remoteText}`)
+      end += 4 + Math.max(length, 0)
+    }
+    return end <= this.#buffer.length ? end : -1
+  }
+
+  #identities(at: number, count: number): Id[] {
     const reader = new ByteReader(this.#buffer, at)
     const list: Id[] = []
-    try {
-      for (let i = 0; i < count; i++) list.push(id.read(reader))
-    } catch (error) {
-      if (error instanceof MalformedBytesError && reader.remaining < maxDataBytes) return null
-      throw error
-    }
-    return { list, end: reader.position }
+    for (let i = 0; i < count; i++) list.push(id.read(reader))
+    return list
   }
 
   #resume(): void {
@@ -133,7 +141,12 @@ export class PeerStream implements ByteSource {
   /** Resolves when more bytes have come; rejects when none will. */
   more(): Promise<void> {
     if (this.#error !== null) return Promise.reject(this.#error)
-    this.#resume()
+    // What has arrived is not enough, however much it is; a packet's size is bounded, a database is read in pieces.
+    if (this.#isPaused) {
+      this.#isPaused = false
+      this.#connection.resume()
+    }
+    this.#heardMs = this.#clock.monotonicMs()
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject }
     })
@@ -158,13 +171,7 @@ export class PeerStream implements ByteSource {
   }
 
   async #readLater(length: number): Promise<Buffer> {
-    while (this.#buffer.length - this.#offset < length) {
-      if (this.#isPaused) {
-        this.#isPaused = false
-        this.#connection.resume()
-      }
-      await this.more()
-    }
+    while (this.#buffer.length - this.#offset < length) await this.more()
     return this.read(length)
   }
 

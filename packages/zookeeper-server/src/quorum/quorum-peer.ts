@@ -1,5 +1,5 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { background, type Clock, type Log, type Timer } from '@vivarium/platform'
+import { AssertionError, background, type Clock, type Log, type Timer } from '@vivarium/platform'
 import {
   Election,
   hierarchical,
@@ -45,6 +45,7 @@ export class QuorumPeer {
   #decided: ((state: PeerState) => void) | null = null
   #current: Leading | Following | null = null
   #isStopped = false
+  #needsDatabase = false
   #lostQuorumAtMs: number
 
   constructor(
@@ -103,6 +104,7 @@ export class QuorumPeer {
       this.#world.disk,
       this.#settings.dataDir,
       this.#replica.lastLoggedZxid,
+      this.#log,
     )
     this.#replica.setConfig(this.configText)
     try {
@@ -216,6 +218,10 @@ export class QuorumPeer {
       listenOnAll: values.quorumListenOnAllIPs,
       logSyncBytes: values.snapshotSizeFactor < 0 ? 0 : 64 * 1024 * 1024,
       configText: this.configText,
+      needsDatabase: this.#needsDatabase,
+      databaseNeeded: isNeeded => {
+        this.#needsDatabase = isNeeded
+      },
       established: epoch => {
         this.#election.epochEstablished(epoch)
         this.#stats.unavailableMs.add(this.#clock.monotonicMs() - this.#lostQuorumAtMs)
@@ -242,6 +248,7 @@ export class QuorumPeer {
           this.#settings.file,
         )
       }
+      if (error instanceof AssertionError) throw error
       reason = (error as Error).message
     }
     this.#log.named('Leader').info(`Shutdown called. For the reason ${reason}`)
@@ -258,6 +265,7 @@ export class QuorumPeer {
       await following.run(leader)
     } catch (error) {
       if (this.#isStopped) return
+      if (error instanceof AssertionError) throw error
       if (error instanceof LearnerError && error.exitCode !== null) throw error
       const { message } = error as Error
       this.#log

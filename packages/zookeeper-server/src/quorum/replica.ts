@@ -28,7 +28,10 @@ export interface Replica {
   /** Resolves when everything appended so far is durable. */
   flush(): Promise<void>
 
-  /** Cuts the log behind `zxid` and reloads the tree from disk. Rejects if the log does not reach back to it. */
+  /**
+   * Cuts the log behind `zxid`, drops newer snapshots and reloads the tree from disk. Rejects, and leaves the disk as it
+   * is, if that state cannot be reached from what is there; the tree is then unusable until `reload` or `restore`.
+   */
   truncate(zxid: bigint): Promise<void>
 
   /** Loads the tree anew from disk, after a synchronisation that was broken off. */
@@ -46,6 +49,15 @@ export interface Replica {
   // ---- the tree ---------------------------------------------------------------------------------------------------
   /** Applies a committed transaction, fires its watches and answers the client that waits for it, if it is here. */
   commit(zxid: bigint, entry: Buffer): void
+
+  /**
+   * Applies a transaction that is in the log (or will be, before anything is acknowledged) and may yet be cut off by the
+   * next leader. Takes no snapshot, since a snapshot cannot be cut.
+   */
+  applyTentatively(entry: Buffer): void
+
+  /** Resolves when no snapshot is being written: one under way takes in what is applied meanwhile. */
+  snapshotsDone(): Promise<void>
 
   /** The whole database in the snapshot stream's form, as of `lastProcessedZxid` at the call, in bounded chunks. */
   serialize(): AsyncIterable<Buffer>
