@@ -13,7 +13,9 @@ export default handler(metadata, [0, 12], async (request, context, broker) => {
   const { apiVersion } = context
   const wantsAll = request.topics === null || (apiVersion === 0 && request.topics.length === 0)
   const invalid = apiVersion < 12 && request.topics?.some(isUnreadable) === true
-  const asked = wantsAll ? [...broker.metadata.topics()].map(name => ({ name, topicId: ZERO_UUID })) : request.topics!
+  const asked = wantsAll
+    ? [...broker.metadata.topics()].map(name => ({ name, topicId: ZERO_UUID }))
+    : request.topics!
   const topics = []
   const seen = new Set<string>()
   for (const { name, topicId } of asked) {
