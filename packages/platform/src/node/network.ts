@@ -14,7 +14,12 @@ export const nodeNetwork: Network = {
         const { port } = server.address() as AddressInfo
         resolve({
           address: { host: address.host, port },
-          close: () => new Promise(closed => server.close(() => closed())),
+          // Not Node's callback: that waits for every connection to end, and they are to go on.
+          close: () =>
+            new Promise(closed => {
+              server.close()
+              setImmediate(closed)
+            }),
         })
       })
     }),
