@@ -120,6 +120,11 @@ export class ClientConnection implements Watcher {
     return this.#queue.length
   }
 
+  /** xids of writes whose transaction is still to come, oldest first. */
+  unansweredWrites(): number[] {
+    return this.#queue.filter(o => o.isWaiting && o.opCode !== opCode.sync).map(o => o.xid)
+  }
+
   get hasSession(): boolean {
     return this.#state === 'serving'
   }
@@ -543,9 +548,9 @@ export class ClientConnection implements Watcher {
     for (const operation of this.#queue) {
       if (operation.isWaiting) this.#host.outstanding--
     }
+    this.#host.closed(this)
     this.#queue = []
     this.#early = []
-    this.#host.closed(this)
   }
 }
 

@@ -7,8 +7,9 @@ import {
   formatZxid,
   opCode,
   sessionPassword,
+  type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
-import type { ClientConnection, PendingOperation } from './connection.ts'
+import { ClientConnection, type PendingOperation } from './connection.ts'
 import type { Database } from './database.ts'
 import { ttlOf } from './ephemeral-owner.ts'
 import { type Prepared, Preparer, type WriteRequest } from './pipeline/prepare.ts'
@@ -46,8 +47,10 @@ export class Serving {
   readonly tracker: SessionTracker | null
   readonly #preparer: Preparer | null
   /** Proposed and not yet committed, in zxid order: spares decoding our own bytes again. */
-  readonly #inFlight: Prepared[] = []
+  readonly #inFlight: { prepared: Prepared; owner: unknown }[] = []
   #inFlightHead = 0
+  /** Learner: by session, xids of writes that were forwarded for connections which are gone, oldest first. */
+  readonly #abandoned = new Map<bigint, number[]>()
   /** Learner: sessions heard from since the leader's last ping. */
   #touched = new Map<bigint, number>()
   readonly #syncs: { connection: ClientConnection; operation: PendingOperation }[] = []
@@ -298,7 +301,7 @@ export class Serving {
       return this.#quorum.forward({ sessionId, xid, opCode: code, body, authInfo: identities })
     }
     const prepared = this.#preparer.prepare(request, this.#clock.wallMs())
-    this.#inFlight.push(prepared)
+    this.#inFlight.push({ prepared, owner: request.owner })
     this.#quorum.propose(prepared.header.zxid, prepared.entry)
   }
 
@@ -324,22 +327,36 @@ export class Serving {
 
   /** A transaction is committed: apply it, and answer whoever waits for it here. */
   commit(zxid: bigint, entry: Buffer): void {
-    const { header, txn } = this.#takeInFlight(zxid) ?? decodeEntry(entry)
+    const inFlight = this.#takeInFlight(zxid)
+    const { header, txn } = inFlight === null ? decodeEntry(entry) : inFlight.prepared
     const applied = this.#database.apply(header, txn, entry)
     this.#preparer?.applied(zxid)
     if (header.type === opCode.createSession)
       return this.#sessionCreated(header.clientId, txn.type === 'createSession' ? txn.timeOut : 0)
-    const connection = this.connections.get(header.clientId)
-    connection?.committed(header.cxid, header.type, applied, zxid)
+    const waiting = inFlight === null ? this.#whoForwarded(header) : inFlight.owner
+    // A session's client may have come back on another connection meanwhile: only the one that asked is answered.
+    if (waiting instanceof ClientConnection) waiting.committed(header.cxid, header.type, applied, zxid)
     if (header.type !== opCode.closeSession) return
     this.tracker?.remove(header.clientId)
+    this.#abandoned.delete(header.clientId)
     // A session that expired ends here for its client too; one that was closed is answered already.
     this.connections.get(header.clientId)?.close()
   }
 
-  #takeInFlight(zxid: bigint): Prepared | null {
+  /** Learner: the connection that sent what the leader has ordered, if it is still here. */
+  #whoForwarded({ clientId, cxid }: TxnHeader): ClientConnection | undefined {
+    const abandoned = this.#abandoned.get(clientId)
+    if (abandoned === undefined) return this.connections.get(clientId)
+    // A session's requests are ordered as they were forwarded: those of its former connection come first.
+    if (abandoned[0] !== cxid) return this.connections.get(clientId)
+    abandoned.shift()
+    if (abandoned.length === 0) this.#abandoned.delete(clientId)
+    return undefined
+  }
+
+  #takeInFlight(zxid: bigint): { prepared: Prepared; owner: unknown } | null {
     const oldest = this.#inFlight[this.#inFlightHead]
-    if (oldest === undefined || oldest.header.zxid !== zxid) return null
+    if (oldest === undefined || oldest.prepared.header.zxid !== zxid) return null
     this.#inFlightHead++
     if (this.#inFlightHead === this.#inFlight.length) {
       this.#inFlight.length = 0
@@ -362,6 +379,10 @@ export class Serving {
 
   closed(connection: ClientConnection): void {
     const id = connection.sessionId
+    if (this.#preparer === null) {
+      const xids = connection.unansweredWrites()
+      if (xids.length > 0) this.#abandoned.set(id, [...(this.#abandoned.get(id) ?? []), ...xids])
+    }
     if (this.connections.get(id) === connection) this.connections.delete(id)
     if (this.#awaiting.get(id)?.connection === connection) this.#awaiting.delete(id)
   }
