@@ -138,8 +138,10 @@ const states: Record<Phase, State> = {
   closed: 'closed',
 }
 
-/** A whole ensemble that refuses is asked again after this; one server after another is asked with less delay. */
-const roundPauseMs = { minMs: 500, maxMs: 1_500 }
+/** A whole ensemble that refuses is asked again after this, twice as long each time: an election is soon over. */
+const firstRoundPauseMs = 100
+const maxRoundPauseMs = 1_000
+/** One server after another is asked with less delay. */
 const hostPauseMs = { minMs: 0, maxMs: 100 }
 /** Spreads the clients of a server that died over the others. */
 const lossPauseMs = { minMs: 0, maxMs: 500 }
@@ -300,7 +302,13 @@ export class Lifecycle {
       ]
     }
     this.#failuresInRow++
-    const isRoundOver = this.#failuresInRow % this.#hosts.length === 0
-    return [{ kind: 'drop-connection' }, { kind: 'wait', ...(isRoundOver ? roundPauseMs : hostPauseMs) }]
+    const rounds = this.#failuresInRow / this.#hosts.length
+    const pause = Number.isInteger(rounds) ? roundPause(rounds) : hostPauseMs
+    return [{ kind: 'drop-connection' }, { kind: 'wait', ...pause }]
   }
+}
+
+function roundPause(rounds: number): { minMs: number; maxMs: number } {
+  const pauseMs = Math.min(maxRoundPauseMs, firstRoundPauseMs * 2 ** (rounds - 1))
+  return { minMs: pauseMs / 2, maxMs: pauseMs * 1.5 }
 }

@@ -385,7 +385,11 @@ export class ZooKeeper {
 
   // ---- watches -------------------------------------------------------------------------------------------------------
 
-  /** A watch that stays. `persistent` hears of the znode and its children's names; `persistent-recursive` of the subtree. */
+  /**
+   * A watch that stays. `persistent` hears of the znode and its children's names; `persistent-recursive` of the subtree.
+   * What happens while the client is cut off is not told later, as it is for watches that fire once: look again after
+   * every `connected`.
+   */
   async addWatch(
     path: string,
     mode: 'persistent' | 'persistent-recursive',

@@ -44,7 +44,7 @@ test('servers are tried one after another, with a longer pause after each round'
   const lifecycle = new Lifecycle(hosts, 30_000)
   const tried: string[] = []
   const pauses: number[] = []
-  for (let i = 0; i < 6; i++) {
+  for (let i = 0; i < 18; i++) {
     for (const output of lifecycle.step({ kind: 'wake', nowMs: i })) {
       if (output.kind === 'dial') tried.push(output.host.host)
     }
@@ -52,8 +52,12 @@ test('servers are tried one after another, with a longer pause after each round'
       if (output.kind === 'wait') pauses.push(output.minMs)
     }
   }
-  assert.deepEqual(tried, ['a', 'b', 'c', 'a', 'b', 'c'])
-  assert.deepEqual(pauses, [0, 0, 500, 0, 0, 500])
+  assert.equal(tried.join(''), 'abc'.repeat(6))
+  assert.deepEqual(
+    pauses.filter((_, i) => i % 3 === 2),
+    [50, 100, 200, 400, 500, 500],
+  )
+  assert.ok(pauses.every((pause, i) => i % 3 === 2 || pause === 0))
 })
 
 test('dialling, presenting the session and closing end in bounded time', () => {
