@@ -15,8 +15,10 @@ function liveThroughFaults(seed: number, rule: QuorumRule, observers: readonly S
   for (let step = 0; step < 60; step++) {
     time.runUntil(time.nowMs + chance.below(600))
     for (let i = chance.below(8); i > 0; i--) cluster.write()
+    // Faults strike while the writes are on their way.
+    time.runUntil(time.nowMs + chance.below(40))
     if (chance.happens(0.2)) chance.pick(all).crash()
-    if (chance.happens(0.03)) for (const server of all) server.crash()
+    if (chance.happens(0.05)) for (const server of all) server.crash()
     if (chance.happens(0.08)) cluster.split()
     if (chance.happens(0.15)) cluster.heal()
     if (chance.happens(0.1)) {
