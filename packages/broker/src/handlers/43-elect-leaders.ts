@@ -12,7 +12,21 @@ export default handler(electLeaders, [0, 2], async (request, { apiVersion }, bro
       partitions.map(index => ({ topic, index })),
     ) ?? null
   const outcomes = await broker.controller.electLeaders(asked, isUnclean)
-  if (outcomes === null) return { errorCode: errorCode.NOT_CONTROLLER }
+  if (outcomes === null) {
+    if (apiVersion >= 1) return { errorCode: errorCode.NOT_CONTROLLER }
+    // The oldest version has only the partitions to tell it by.
+    const entry = (partitionId: number) => ({
+      partitionId,
+      errorCode: errorCode.NOT_CONTROLLER,
+      errorMessage: null,
+    })
+    return {
+      replicaElectionResults: (request.topicPartitions ?? []).map(({ topic, partitions }) => ({
+        topic,
+        partitionResult: partitions.map(entry),
+      })),
+    }
+  }
   const elected = outcomes.filter(one => one.errorCode === errorCode.NONE)
   const isVisible = () =>
     elected.every(({ topic, index }) => {
