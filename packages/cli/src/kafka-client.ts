@@ -85,7 +85,7 @@ export interface GroupRecord {
 
 export interface GroupReader {
   records: AsyncIterable<GroupRecord>
-  /** The group goes on behind this record. */
+  /** The group goes on behind these records; in partitions nothing was read from yet, where this member began. */
   commit(records: readonly GroupRecord[]): Promise<void>
   close(): Promise<void>
 }
@@ -124,17 +124,30 @@ export async function joinGroup(options: {
       fallbackMode: options.startAt,
       autocommit: false,
     })
+    // A member that begins at the end and reads nothing must leave that place behind, or records sent before the group
+    // comes back would be passed over.
+    const starts = new Map<string, bigint>(stream.offsetsToFetch)
+    stream.on('offsets', () => {
+      starts.clear()
+      for (const [name, offset] of stream.offsetsToFetch) starts.set(name, offset)
+    })
     return {
-      records: readRecords(stream),
+      records: readRecords(stream, starts),
       async commit(records) {
-        await consumer.commit({
-          offsets: records.map(({ topic, partition, offset, leaderEpoch }) => ({
-            topic,
-            partition,
-            offset: offset + 1n,
-            leaderEpoch,
-          })),
-        })
+        const offsets = records.map(({ topic, partition, offset, leaderEpoch }) => ({
+          topic,
+          partition,
+          offset: offset + 1n,
+          leaderEpoch,
+        }))
+        const begun = [...starts]
+        for (const [name, offset] of begun) {
+          const colon = name.lastIndexOf(':')
+          const place = { topic: name.slice(0, colon), partition: Number(name.slice(colon + 1)) }
+          offsets.push({ ...place, offset, leaderEpoch: -1 })
+        }
+        if (offsets.length > 0) await consumer.commit({ offsets })
+        for (const [name, offset] of begun) if (starts.get(name) === offset) starts.delete(name)
       },
       async close() {
         await stream.close()
@@ -147,10 +160,14 @@ export async function joinGroup(options: {
   }
 }
 
-async function* readRecords(stream: AsyncIterable<Message>): AsyncGenerator<GroupRecord> {
+async function* readRecords(
+  stream: AsyncIterable<Message>,
+  starts: Map<string, bigint>,
+): AsyncGenerator<GroupRecord> {
   try {
     for await (const message of stream) {
       const { topic, partition, offset, timestamp, leaderEpoch } = message
+      starts.delete(`${topic}:${partition}`)
       yield {
         topic,
         partition,

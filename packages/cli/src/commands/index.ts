@@ -61,6 +61,16 @@ export const commands: ReadonlyMap<string, Entry> = new Map(
       about: 'Describe and alter the configuration of topics and brokers.',
       load: () => import('./kafka-configs.ts'),
     },
+    'kafka-get-offsets': {
+      aliases: ['offsets'],
+      about: 'Print the offsets of partitions at a time.',
+      load: () => import('./kafka-get-offsets.ts'),
+    },
+    'kafka-broker-api-versions': {
+      aliases: ['api-versions'],
+      about: 'Print which requests each broker understands.',
+      load: () => import('./kafka-broker-api-versions.ts'),
+    },
   }),
 )
 

@@ -103,7 +103,7 @@ export const run = tool<Name>(spec, async (options, io) => {
   try {
     const topics = await topicsOf(cluster, settings)
     if (settings.groupId !== null && settings.partition === null)
-      await readAsMember(settings, settings.groupId, topics, printing)
+      await readAsMember(settings, settings.groupId, topics, printing, io)
     else await readAlone(cluster, settings, topics, printing, io)
   } finally {
     await printing.finish()
@@ -250,6 +250,7 @@ async function readAsMember(
   groupId: string,
   topics: readonly string[],
   printing: Printing,
+  io: CommandIo,
 ): Promise<void> {
   const { servers, clientId, start, isReadCommitted, requestTimeoutMs } = settings
   const joining = joinGroup({
@@ -272,11 +273,18 @@ async function readAsMember(
   }
   const printed = new Map<string, GroupRecord>()
   const commit = async () => {
-    const records = [...printed.values()]
-    printed.clear()
-    if (settings.commits && records.length > 0) await reader.commit(records)
+    if (!settings.commits) return
+    const records = [...printed]
+    await reader.commit(records.map(([, record]) => record))
+    for (const [name, record] of records) if (printed.get(name) === record) printed.delete(name)
   }
-  let lastCommitMs = performance.now()
+  let committing = Promise.resolve()
+  const timer = setInterval(() => {
+    // A commit that fails is made up for by the next.
+    committing = committing.then(commit).catch(error => {
+      io.stderr.write(`WARN the offsets could not be committed: ${(error as Error).message}\n`)
+    })
+  }, commitIntervalMs)
   const records = reader.records[Symbol.asyncIterator]()
   try {
     while (!printing.isOver) {
@@ -285,13 +293,11 @@ async function readAsMember(
       const { timestampMs, ...record } = next.value
       await printing.print({ ...record, timestamp: `CreateTime:${timestampMs}` })
       printed.set(partitionName(record), next.value)
-      if (performance.now() - lastCommitMs < commitIntervalMs) continue
-      await commit()
-      lastCommitMs = performance.now()
     }
-    await commit()
   } finally {
-    await reader.close()
+    clearInterval(timer)
+    await committing
+    await commit().finally(() => reader.close())
   }
 }
 

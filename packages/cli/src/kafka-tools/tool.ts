@@ -14,13 +14,8 @@ export class ToolError extends Error {
  */
 export function tool<Name extends string>(
   spec: ToolSpec<Name>,
-  run: (
-    options: Options<Name | 'help' | 'version'>,
-    io: CommandIo,
-    argv: readonly string[],
-  ) => Promise<number>,
-  report: (message: string, io: CommandIo, argv: readonly string[]) => void = (message, io) =>
-    io.stderr.write(`${message}\n`),
+  run: (options: Options<Name | 'help' | 'version'>, io: CommandIo) => Promise<number>,
+  report: (message: string, io: CommandIo) => void = (message, io) => io.stderr.write(`${message}\n`),
 ): Command {
   return async (argv, io) => {
     if (argv.length === 0) {
@@ -37,14 +32,14 @@ export function tool<Name extends string>(
         io.stdout.write(`${version}\n`)
         return 0
       }
-      return await run(options, io, argv)
+      return await run(options, io)
     } catch (error) {
       if (error instanceof UsageError) {
         io.stderr.write(`${error.message}\nRun ${spec.name} --help for the options.\n`)
         return 1
       }
       if (!(error instanceof ToolError)) throw error
-      report(error.message, io, argv)
+      report(error.message, io)
       return 1
     }
   }
