@@ -1,6 +1,7 @@
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
-import { formatZxid, type TxnHeader } from '@vivarium/zookeeper-protocol'
+import { formatZxid, type TxnDigest } from '@vivarium/zookeeper-protocol'
 import { type Applied, DataTree } from './data-tree.ts'
+import { digestVersion } from './digest.ts'
 import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
@@ -12,7 +13,7 @@ import { endOfZxid, readLog } from './persistence/txn-log-reader.ts'
 import type { ByteSource, CommittedTxn } from './quorum/replica.ts'
 import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
-import { decodeEntry, type Txn } from './txn.ts'
+import { decodeEntry, type Entry } from './txn.ts'
 import { Watches } from './watches.ts'
 
 export interface DatabaseWorld {
@@ -21,6 +22,9 @@ export interface DatabaseWorld {
   random: Random
   log: Log
 }
+
+/** More transactions than can be committed while a leader sends its database. */
+const maxFuzzyTxns = 100_000
 
 /**
  * A server's copy of the replicated state: tree, sessions and watches in memory, log and snapshots on disk. Knows nothing
@@ -45,6 +49,8 @@ export class Database {
   #isSnapshotting: Promise<void> | null = null
   /** The database came from a leader and is not on disk yet. */
   #isRestored = false
+  /** How many transactions may still differ in their digest after a fuzzy snapshot. */
+  #fuzzyTxns = 0
 
   /** `onFailure`: the disk failed; nothing more will be acknowledged. */
   constructor(
@@ -139,16 +145,17 @@ export class Database {
   }
 
   /** Applies a committed transaction to tree and sessions; its watches fire. */
-  apply(header: TxnHeader, txn: Txn, entry: Buffer): Applied {
-    const applied = this.#apply(header, txn, entry)
+  apply(decoded: Entry, entry: Buffer): Applied {
+    const applied = this.#apply(decoded, entry)
     this.#snapshotIfDue()
     return applied
   }
 
-  #apply(header: TxnHeader, txn: Txn, entry: Buffer): Applied {
+  #apply({ header, txn, digest }: Entry, entry: Buffer): Applied {
     if (txn.type === 'createSession') this.sessions.set(header.clientId, txn.timeOut)
     else if (txn.type === 'closeSession') this.sessions.delete(header.clientId)
     const applied = this.tree.apply(header, txn, this.watches)
+    if (digest !== null && this.#settings.values['digest.enabled']) this.#compareDigest(header.zxid, digest)
     this.committedLog.push({ zxid: header.zxid, entry })
     if (this.committedLog.length >= this.#settings.values.commitLogCount * 2) {
       this.committedLog.splice(0, this.committedLog.length - this.#settings.values.commitLogCount)
@@ -159,14 +166,26 @@ export class Database {
 
   /** The same for a transaction nobody here waits for. */
   applyEntry(entry: Buffer): void {
-    const { header, txn } = decodeEntry(entry)
-    this.apply(header, txn, entry)
+    this.apply(decodeEntry(entry), entry)
+  }
+
+  /** A difference means that servers do not hold the same tree: people must know, though nothing here can mend it. */
+  #compareDigest(zxid: bigint, { version, treeDigest }: TxnDigest): void {
+    if (version !== digestVersion) return
+    const isSame = treeDigest === BigInt.asIntN(64, this.tree.digest)
+    // A snapshot is fuzzy: until the transactions made while it was written are applied again, the tree is ahead.
+    if (isSame || this.#fuzzyTxns > 0) {
+      this.#fuzzyTxns = isSame ? 0 : this.#fuzzyTxns - 1
+      return
+    }
+    this.#stats.digestMismatches++
+    if (this.#stats.digestMismatches === 1 || this.#stats.digestMismatches % 10_000 === 0)
+      this.#log.warn(`Digests are not matching. Value is Zxid. 0x${formatZxid(zxid)}`)
   }
 
   /** Applies what the next leader may yet cut off: no snapshot may hold it. */
   applyTentatively(entry: Buffer): void {
-    const { header, txn } = decodeEntry(entry)
-    this.#apply(header, txn, entry)
+    this.#apply(decodeEntry(entry), entry)
   }
 
   // ---- snapshots --------------------------------------------------------------------------------------------------------
@@ -248,6 +267,7 @@ export class Database {
     this.committedLog.length = 0
     this.#lastLoggedZxid = zxid
     this.#isRestored = true
+    this.#fuzzyTxns = maxFuzzyTxns
     await this.#txnLog.close()
   }
 

@@ -94,7 +94,10 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       await this.#peer.start()
     }
     const purgeHours = this.settings.values['autopurge.purgeInterval']
-    if (purgeHours > 0) this.#timers.push(this.clock.every(purgeHours * 3_600_000, () => this.#purge()))
+    if (purgeHours > 0) {
+      this.#purge()
+      this.#timers.push(this.clock.every(purgeHours * 3_600_000, () => this.#purge()))
+    }
     this.#timers.push(
       this.clock.every(this.settings.values['nio.sessionlessCnxnTimeout'], () => this.#closeSessionless()),
     )

@@ -328,8 +328,9 @@ export class Serving {
   /** A transaction is committed: apply it, and answer whoever waits for it here. */
   commit(zxid: bigint, entry: Buffer): void {
     const inFlight = this.#takeInFlight(zxid)
-    const { header, txn } = inFlight === null ? decodeEntry(entry) : inFlight.prepared
-    const applied = this.#database.apply(header, txn, entry)
+    const decoded = inFlight === null ? decodeEntry(entry) : inFlight.prepared
+    const { header, txn } = decoded
+    const applied = this.#database.apply(decoded, entry)
     this.#preparer?.applied(zxid)
     if (header.type === opCode.createSession)
       return this.#sessionCreated(header.clientId, txn.type === 'createSession' ? txn.timeOut : 0)

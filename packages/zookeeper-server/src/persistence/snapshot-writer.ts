@@ -92,7 +92,6 @@ export async function writeSnapshot(
   sessions: ReadonlyMap<bigint, number>,
 ): Promise<string> {
   const zxid = tree.lastProcessedZxid
-  const digest = { zxid, value: tree.digest }
   const path = join(folder, snapshotName(zxid))
   const temporary = `${path}.tmp`
   await disk.remove(temporary)
@@ -105,6 +104,8 @@ export async function writeSnapshot(
     header.int64(-1n)
     await sealed.write(header.written())
     for (const chunk of serializeDatabase(tree, sessions)) await sealed.write(chunk)
+    // The tree went on while it was written: whoever replays up to here must arrive at this digest.
+    const digest = { zxid: tree.lastProcessedZxid, value: tree.digest }
     await sealed.seal()
     const tail = new ByteWriter(20)
     tail.int64(digest.zxid)

@@ -25,7 +25,7 @@ import type { DataTree } from '../data-tree.ts'
 import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import type { SessionTracker } from '../sessions.ts'
-import { encodeEntry, type MultiPart, type Txn } from '../txn.ts'
+import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
 import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
 
@@ -42,9 +42,8 @@ export interface WriteRequest {
 }
 
 /** A transaction with its place in the order, ready to be proposed. */
-export interface Prepared {
-  readonly header: TxnHeader
-  readonly txn: Txn
+export interface Prepared extends Entry {
+  /** Its bytes. */
   readonly entry: Buffer
 }
 
@@ -74,14 +73,12 @@ const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/
  * ones too, and what comes out can be applied by any server at any later time.
  */
 export class Preparer {
-  readonly #tree: DataTree
   readonly #sessions: SessionTracker
   readonly #options: PrepareOptions
   readonly #outlook: Outlook
   #lastZxid: bigint
 
   constructor(tree: DataTree, sessions: SessionTracker, lastZxid: bigint, options: PrepareOptions) {
-    this.#tree = tree
     this.#sessions = sessions
     this.#options = options
     this.#outlook = new Outlook(tree, options)
@@ -116,7 +113,7 @@ export class Preparer {
       this.#options.digests && txn.type !== 'error'
         ? { version: digestVersion, treeDigest: BigInt.asIntN(64, this.#outlook.digest) }
         : null
-    return { header, txn, entry: encodeEntry(header, txn, digest) }
+    return { header, txn, digest, entry: encodeEntry(header, txn, digest) }
   }
 
   #judge(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
