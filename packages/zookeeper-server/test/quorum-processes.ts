@@ -62,8 +62,16 @@ export class Processes implements AsyncDisposable {
   }
 
   start(id: number): void {
-    const file = join(this.folder, `zoo${id}.cfg`)
-    const child = spawn(process.execPath, ['--conditions=source', ownMain, file])
+    this.#run(id, process.execPath, ['--conditions=source', ownMain])
+  }
+
+  /** Starts Apache's server in that place. */
+  startApache(id: number, classpath: string): void {
+    this.#run(id, 'java', ['-Xmx256m', '-cp', classpath, 'org.apache.zookeeper.server.quorum.QuorumPeerMain'])
+  }
+
+  #run(id: number, command: string, options: readonly string[]): void {
+    const child = spawn(command, [...options, join(this.folder, `zoo${id}.cfg`)])
     const collect = (chunk: Buffer) => {
       this.#output.set(id, `${this.#output.get(id) ?? ''}${chunk}`.slice(-200_000))
     }
