@@ -6,7 +6,8 @@ import {
 import type { Broker } from '../broker.ts'
 import { topicSynonyms } from '../metadata/topic-configs.ts'
 import type { Refusal } from '../metadata/topic-creation.ts'
-import { isListKey, storeTopicConfig, unalterable } from './config-resources.ts'
+import { defaultEntity } from '../metadata/zookeeper-layout.ts'
+import { isListKey, resourceType, storeTopicConfig, unalterable } from './config-resources.ts'
 import { handler } from './handler.ts'
 
 type Resource = IncrementalAlterConfigsRequest['resources'][number]
@@ -17,18 +18,17 @@ const operation = { set: 0, delete: 1, append: 2, subtract: 3 } as const
 export default handler(incrementalAlterConfigs, [0, 1], async (request, _context, broker) => {
   const responses = []
   for (const resource of request.resources) {
-    const { resourceType, resourceName } = resource
+    const { resourceType: type, resourceName } = resource
     const isTwice =
-      request.resources.filter(
-        other => other.resourceType === resourceType && other.resourceName === resourceName,
-      ).length > 1
+      request.resources.filter(other => other.resourceType === type && other.resourceName === resourceName)
+        .length > 1
     const refusal = isTwice
       ? { code: errorCode.INVALID_REQUEST, message: 'Each resource must appear at most once.' }
       : await alter(broker, resource, request.validateOnly)
     responses.push({
       errorCode: refusal?.code ?? errorCode.NONE,
       errorMessage: refusal?.message ?? null,
-      resourceType,
+      resourceType: type,
       resourceName,
     })
   }
@@ -36,8 +36,11 @@ export default handler(incrementalAlterConfigs, [0, 1], async (request, _context
 })
 
 async function alter(broker: Broker, resource: Resource, isOnlyAsked: boolean): Promise<Refusal | null> {
-  const { resourceType, resourceName: topic, configs } = resource
-  const unfit = unalterable(broker, resourceType, topic)
+  const { resourceType: type, resourceName: topic, configs } = resource
+  if (type === resourceType.broker && configs.every(one => one.configOperation === operation.delete)) {
+    return clearBrokerKeys(broker, resource, isOnlyAsked)
+  }
+  const unfit = unalterable(broker, type, topic)
   if (unfit !== null) return unfit
   const names = configs.map(({ name }) => name)
   const twice = names.filter((name, at) => names.indexOf(name) !== at)
@@ -85,6 +88,25 @@ async function alter(broker: Broker, resource: Resource, isOnlyAsked: boolean): 
     }
   }
   return storeTopicConfig(broker, topic, config, isOnlyAsked)
+}
+
+/** Taking away what was set for brokers in ZooKeeper is always possible: nothing of it is in force here. */
+async function clearBrokerKeys(
+  broker: Broker,
+  { resourceName, configs }: Resource,
+  isOnlyAsked: boolean,
+): Promise<Refusal | null> {
+  if (resourceName !== '' && resourceName !== String(broker.id)) {
+    const message = `Unexpected broker id, expected ${broker.id}, but received ${resourceName}`
+    return { code: errorCode.INVALID_REQUEST, message }
+  }
+  const entity = resourceName === '' ? defaultEntity : resourceName
+  const config = await broker.configs.read('brokers', entity)
+  const present = configs.filter(({ name }) => name in config)
+  if (present.length === 0 || isOnlyAsked) return null
+  for (const { name } of present) delete config[name]
+  await broker.configs.write('brokers', entity, config)
+  return null
 }
 
 function words(text: string): string[] {
