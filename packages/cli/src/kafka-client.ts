@@ -146,12 +146,21 @@ export async function joinGroup(options: {
           const place = { topic: name.slice(0, colon), partition: Number(name.slice(colon + 1)) }
           offsets.push({ ...place, offset, leaderEpoch: -1 })
         }
-        if (offsets.length > 0) await consumer.commit({ offsets })
+        try {
+          if (offsets.length > 0) await consumer.commit({ offsets })
+        } catch (error) {
+          throw new ToolError(`the offsets could not be committed: ${reasonOf(error)}`)
+        }
         for (const [name, offset] of begun) if (starts.get(name) === offset) starts.delete(name)
       },
       async close() {
-        await stream.close()
-        await consumer.close()
+        try {
+          await stream.close()
+          await consumer.close()
+        } catch (error) {
+          await consumer.close(true).catch(() => {})
+          throw new ToolError(`the group could not be left in order: ${reasonOf(error)}`)
+        }
       },
     }
   } catch (error) {

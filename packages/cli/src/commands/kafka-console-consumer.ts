@@ -282,7 +282,7 @@ async function readAsMember(
   const timer = setInterval(() => {
     // A commit that fails is made up for by the next.
     committing = committing.then(commit).catch(error => {
-      io.stderr.write(`WARN the offsets could not be committed: ${(error as Error).message}\n`)
+      io.stderr.write(`WARN ${(error as Error).message}\n`)
     })
   }, commitIntervalMs)
   const records = reader.records[Symbol.asyncIterator]()
