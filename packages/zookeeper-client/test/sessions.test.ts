@@ -13,6 +13,7 @@ import {
   setWatches,
   setWatches2,
 } from '@vivarium/zookeeper-protocol'
+import fc from 'fast-check'
 import { MultiError, ZooKeeperError } from '../src/index.ts'
 import { outcome, scripted, settled, type Visit } from './scripted-server.ts'
 
@@ -126,6 +127,48 @@ test('a reply that is not due, or makes no sense, ends the connection', async ()
     assert.equal(zk.state, 'connecting')
     assert.notEqual(await asked, undefined)
   }
+})
+
+test('whatever a server sends, requests end and the client lives on', async () => {
+  const word = fc.integer({ min: -12, max: 40 }).map(n => {
+    const bytes = Buffer.alloc(4)
+    bytes.writeInt32BE(n)
+    return bytes
+  })
+  const noise = fc
+    .array(fc.oneof(word, fc.uint8Array({ maxLength: 9 })), { maxLength: 12 })
+    .map(parts => Buffer.concat(parts))
+  const header = fc
+    .tuple(fc.constantFrom(-1, -2, -4, -8, 1, 2, 3, 4), fc.constantFrom(0, 0, 0, -101))
+    .map(([xid, err]) => {
+      const bytes = Buffer.alloc(16)
+      bytes.writeInt32BE(xid)
+      bytes.writeInt32BE(err, 12)
+      return bytes
+    })
+  const frame = fc.oneof(
+    noise,
+    fc.tuple(header, noise).map(parts => Buffer.concat(parts)),
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.boolean(),
+      fc.array(frame, { minLength: 1, maxLength: 6 }),
+      async (isEarly, frames) => {
+        const { zk, clock, network, join } = scripted()
+        if (isEarly) await clock.elapse(2_000)
+        else await join()
+        const asked = [zk.getData('/a'), zk.getChildren('/a'), zk.exists('/a'), zk.multi([])].map(outcome)
+        await settled()
+        for (const bytes of frames) network.last.send(bytes)
+        const closed = zk.close()
+        await Promise.all([...asked, closed, clock.elapse(50_000)])
+        assert.ok(['closed', 'expired', 'auth-failed'].includes(zk.state))
+        assert.equal(clock.timerCount, 0)
+      },
+    ),
+    { numRuns: 150 },
+  )
 })
 
 test('a request waits for a connection as long as a session lives, then says why', async () => {
