@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { opCode } from '@vivarium/zookeeper-protocol'
+import { createRequest, encode, opCode, openAcl } from '@vivarium/zookeeper-protocol'
 import { Processes } from './quorum-processes.ts'
 import { WireClient } from './wire-client.ts'
 
@@ -148,3 +148,48 @@ test('a member that was away long gets the database, and an observer serves what
   await ensemble.serving([1, 3])
   await assertHolds(ensemble.port(1), written)
 })
+
+async function comeBackWithUncommitted(writesMeanwhile: boolean, expected: RegExp): Promise<void> {
+  await using ensemble = await Processes.configure(3, { config: { tickTime: 2000 } })
+  for (const id of [1, 2, 3]) ensemble.start(id)
+  const leader = await ensemble.serving([1, 2, 3])
+  const others = [1, 2, 3].filter(id => id !== leader)
+  {
+    await using client = await WireClient.connect(ensemble.port(leader))
+    assert.equal(await client.create('/before'), '/before')
+    await Promise.all(others.map(id => ensemble.kill(id)))
+    // It has not counted its followers yet: it proposes to itself alone, and answers nobody.
+    for (const name of ['/alone-1', '/alone-2', '/alone-3']) {
+      const body = encode(createRequest, { path: name, data: null, acl: [...openAcl], flags: 0 })
+      client.send(opCode.create, body)
+    }
+    await delay(200)
+    await ensemble.kill(leader)
+  }
+  for (const id of others) ensemble.start(id)
+  const next = await ensemble.serving(others)
+  const write = async () => {
+    await using client = await WireClient.connect(ensemble.port(next))
+    assert.equal(await client.create('/after'), '/after')
+  }
+  if (writesMeanwhile) await write()
+  ensemble.start(leader)
+  await ensemble.serving([1, 2, 3])
+  assert.match(ensemble.output(leader), expected)
+  if (!writesMeanwhile) await write()
+  // What it holds is on its disk, too.
+  await ensemble.kill(leader)
+  ensemble.start(leader)
+  await ensemble.serving([1, 2, 3])
+  for (const id of [1, 2, 3]) {
+    await using client = await WireClient.connect(ensemble.port(id))
+    await client.call(opCode.sync, Buffer.from('\0\0\0\x01/'))
+    assert.deepEqual(await client.children('/'), ['after', 'before', 'zookeeper'])
+  }
+}
+
+test('what a leader logged and no quorum has is cut off when it comes back', () =>
+  comeBackWithUncommitted(false, /Truncating log to get in sync with the leader 0x1/))
+
+test('and replaced by the database of the new leader when that has written meanwhile', () =>
+  comeBackWithUncommitted(true, /Getting a snapshot from leader 0x2/))

@@ -16,9 +16,12 @@ export class Processes implements AsyncDisposable {
   readonly #running = new Map<number, ChildProcess>()
   readonly #output = new Map<number, string>()
 
-  private constructor(folder: string, clientPorts: readonly number[]) {
+  readonly #peerPorts: readonly number[]
+
+  private constructor(folder: string, clientPorts: readonly number[], peerPorts: readonly number[]) {
     this.folder = folder
     this.clientPorts = clientPorts
+    this.#peerPorts = peerPorts
   }
 
   /** Writes the configuration of `count` servers, the last `observers` of them observers; starts none. */
@@ -54,11 +57,16 @@ export class Processes implements AsyncDisposable {
       const lines = Object.entries(config).map(([key, value]) => `${key}=${value}`)
       await writeFile(join(folder, `zoo${index + 1}.cfg`), [...lines, ...members].join('\n'))
     }
-    return new Processes(folder, clientPorts)
+    return new Processes(folder, clientPorts, ports.slice(count))
   }
 
   port(id: number): number {
     return this.clientPorts[id - 1]!
+  }
+
+  /** Quorum and election port. */
+  peerPorts(id: number): [number, number] {
+    return [this.#peerPorts[id * 2 - 2]!, this.#peerPorts[id * 2 - 1]!]
   }
 
   start(id: number): void {

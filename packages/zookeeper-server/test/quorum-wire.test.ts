@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
+import type { Connection } from '@vivarium/platform'
+import { nodeClock } from '@vivarium/platform/node'
+import { packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
+import {
+  decodeNotification,
+  encodeNotification,
+  initialMessage,
+  readInitialMessage,
+} from '../src/quorum/election-messages.ts'
+import { PeerStream } from '../src/quorum/peer-stream.ts'
+import { Processes } from './quorum-processes.ts'
+import { WireClient } from './wire-client.ts'
+
+interface Recorded {
+  to: string
+  chunks: [string, string][]
+}
+
+const recordings = gunzipSync(
+  readFileSync(
+    new URL('../../zookeeper-protocol/test/fixtures/apache-3.9-zookeeper-wire.jsonl.gz', import.meta.url),
+  ),
+)
+  .toString()
+  .trim()
+  .split('\n')
+  .map(line => JSON.parse(line) as Recorded)
+
+function recorded(kind: string, direction: '<' | '>'): Buffer[] {
+  return recordings
+    .filter(({ to }) => to.endsWith(kind))
+    .map(({ chunks }) =>
+      Buffer.concat(chunks.filter(([way]) => way === direction).map(([, hex]) => Buffer.from(hex, 'hex'))),
+    )
+}
+
+/** A connection that goes nowhere: gives what a test puts in, keeps what is written. */
+class TestConnection implements Connection {
+  readonly remote = { host: '127.0.0.1', port: 1 }
+  readonly local = { host: '127.0.0.1', port: 2 }
+  onData: (chunk: Buffer) => void = () => {}
+  onClose: (error: Error | null) => void = () => {}
+  onDrain: () => void = () => {}
+  readonly pendingBytes = 0
+  readonly written: Buffer[] = []
+  write(bytes: Uint8Array): boolean {
+    this.written.push(Buffer.from(bytes))
+    return true
+  }
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  destroy(): void {}
+}
+
+/** All packets up to the end, or to a SNAP, behind which no packets stand. */
+function packetsOf(bytes: Buffer, chunkBytes: number): { packets: QuorumPacket[]; isWhole: boolean } {
+  const connection = new TestConnection()
+  const stream = new PeerStream(connection, nodeClock, 60_000)
+  const packets: QuorumPacket[] = []
+  try {
+    for (let at = 0; at < bytes.length; at += chunkBytes) {
+      connection.onData(Buffer.from(bytes.subarray(at, at + chunkBytes)))
+      for (let packet = stream.next(); packet !== null; packet = stream.next()) {
+        packets.push({ ...packet, data: packet.data === null ? null : Buffer.from(packet.data) })
+        if (packet.type === packetType.SNAP) return { packets, isWhole: false }
+      }
+    }
+    return { packets, isWhole: true }
+  } finally {
+    stream.close()
+  }
+}
+
+test('recorded conversations of leader and learners read the same however they are cut, and write back identically', async () => {
+  const conversations = [...recorded('quorum', '<'), ...recorded('quorum', '>')]
+  assert.ok(conversations.length >= 8)
+  const seen = new Set<number>()
+  for (const bytes of conversations) {
+    const { packets, isWhole } = packetsOf(bytes, bytes.length)
+    for (const chunkBytes of [1, 7, 61]) assert.deepEqual(packetsOf(bytes, chunkBytes).packets, packets)
+    const connection = new TestConnection()
+    const stream = new PeerStream(connection, nodeClock, 60_000)
+    for (const { type, zxid, data, authinfo } of packets) {
+      seen.add(type)
+      stream.send(type, zxid, data, authinfo)
+    }
+    await Promise.resolve()
+    stream.close()
+    const written = Buffer.concat(connection.written)
+    assert.deepEqual(written, bytes.subarray(0, written.length))
+    if (isWhole) assert.ok(bytes.length - written.length < 100, 'only a cut-off packet may be left')
+  }
+  for (const type of [
+    'REQUEST',
+    'PROPOSAL',
+    'ACK',
+    'COMMIT',
+    'PING',
+    'NEWLEADER',
+    'UPTODATE',
+    'DIFF',
+    'LEADERINFO',
+  ] as const)
+    assert.ok(seen.has(packetType[type]), `${type} was met`)
+})
+
+test('packets whose lengths cannot be are refused before memory is taken', () => {
+  const head = (length: number, count = -1) => {
+    const bytes = Buffer.alloc(24)
+    bytes.writeInt32BE(2, 0)
+    bytes.writeInt32BE(length, 12)
+    if (length <= 0) bytes.writeInt32BE(count, 16)
+    return bytes
+  }
+  assert.throws(() => packetsOf(head(0x7fffffff), 24), MalformedBytesError)
+  assert.throws(() => packetsOf(head(-2), 24), MalformedBytesError)
+  assert.throws(() => packetsOf(head(0, 1_000_000), 24), MalformedBytesError)
+  const identity = head(0, 1)
+  identity.writeInt32BE(0x7fffffff, 20)
+  assert.throws(() => packetsOf(identity, 24), MalformedBytesError)
+})
+
+test('recorded election messages read and write back identically', () => {
+  let notifications = 0
+  for (const bytes of recorded('election', '>')) {
+    const initial = readInitialMessage(bytes)!
+    const text = bytes.toString('latin1', 20, initial.end)
+    const [host, port] = text.split(':')
+    assert.deepEqual(
+      initialMessage(initial.sid, { host: host!, port: Number(port) }),
+      bytes.subarray(0, initial.end),
+    )
+    for (let length = 0; length < initial.end; length++)
+      assert.equal(readInitialMessage(bytes.subarray(0, length)), null)
+    new FrameDecoder(512 * 1024).push(Buffer.from(bytes.subarray(initial.end)), frame => {
+      const n = decodeNotification(initial.sid, frame)
+      const config = frame.toString('utf8', 44)
+      assert.deepEqual(encodeNotification(n, n.state, config).subarray(4), frame)
+      notifications++
+    })
+  }
+  assert.ok(notifications > 5)
+})
+
+test('older notifications lack the epoch, the version or the configuration', () => {
+  const full = encodeNotification(
+    { leader: 3n, zxid: 0x5_0000_0007n, round: 2n, peerEpoch: 6n },
+    1,
+    '',
+  ).subarray(4)
+  const common = { sender: 1n, state: 1, leader: 3n, zxid: 0x5_0000_0007n, round: 2n }
+  assert.deepEqual(decodeNotification(1n, full.subarray(0, 28)), { ...common, peerEpoch: 5n, version: 0 })
+  assert.deepEqual(decodeNotification(1n, full.subarray(0, 40)), { ...common, peerEpoch: 6n, version: 0 })
+  assert.deepEqual(decodeNotification(1n, full), { ...common, peerEpoch: 6n, version: 2 })
+  assert.throws(() => decodeNotification(1n, full.subarray(0, 27)), MalformedBytesError)
+  const unknownState = Buffer.from(full)
+  unknownState.writeInt32BE(9, 0)
+  assert.throws(() => decodeNotification(1n, unknownState), MalformedBytesError)
+})
+
+/** Sends bytes to a port; resolves when the other side has closed. */
+function throwAt(port: number, bytes: Buffer): Promise<void> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.on('error', () => {})
+    socket.on('close', () => resolve())
+    socket.on('connect', () => socket.write(bytes))
+    socket.resume()
+  })
+}
+
+test('nonsense at the election and quorum ports closes that connection, is logged with its sender, and disturbs nobody', async () => {
+  await using ensemble = await Processes.configure(3)
+  for (const id of [1, 2, 3]) ensemble.start(id)
+  const leader = await ensemble.serving([1, 2, 3])
+  await using client = await WireClient.connect(ensemble.port(leader))
+  const [quorumPort, electionPort] = ensemble.peerPorts(leader)
+  const text = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(3))
+  const huge = Buffer.alloc(64, 0x7f)
+  huge.writeInt32BE(packetType.FOLLOWERINFO, 0)
+  const impostor = Buffer.concat([
+    Buffer.from('0000000b000000000000000000000014', 'hex'),
+    Buffer.from(
+      `00000000000000${leader.toString(16).padStart(2, '0')}000100000000000000000000ffffffff`,
+      'hex',
+    ),
+  ])
+  for (const bytes of [text, huge, impostor]) await throwAt(quorumPort, bytes)
+  const badFrame = Buffer.concat([initialMessage(99n, { host: '127.0.0.1', port: 1 }), Buffer.alloc(8, 0x7f)])
+  for (const bytes of [Buffer.alloc(32, 0xfe), badFrame]) await throwAt(electionPort, bytes)
+  assert.equal(await client.create('/still-here'), '/still-here')
+  assert.equal(await ensemble.mode(leader), 'leader')
+  assert.match(ensemble.output(leader), /GOODBYE \/127\.0\.0\.1:\d+/)
+  assert.match(ensemble.output(leader), /Exception reading initial message from \/127\.0\.0\.1:\d+/)
+  assert.match(ensemble.output(leader), /Connection broken for id 99, my id = \d/)
+})
