@@ -77,7 +77,7 @@ export interface Applied {
   parts: Applied[] | null
 }
 
-const specialPaths = ['/zookeeper', '/zookeeper/quota', '/zookeeper/config'] as const
+const specialPaths = ['/zookeeper', '/zookeeper/config', '/zookeeper/quota'] as const
 export const configPath = '/zookeeper/config'
 const noData = Buffer.alloc(0)
 
@@ -332,6 +332,8 @@ export class DataTree {
     const node = this.nodes.get(configPath)!
     this.#dataSizeBytes += Buffer.byteLength(text) - (node.data?.length ?? 0)
     node.data = Buffer.from(text)
+    // Set by the server itself, it has no version a client could match.
+    node.version = -1
     node.mzxid = zxid
     node.mtimeMs = timeMs
     this.#digestChanged(node)
@@ -363,7 +365,6 @@ export class DataTree {
     this.clear()
     this.finishRestore()
     this.nodes.get(configPath)!.aversion = -1
-    this.nodes.get(configPath)!.version = -1
     this.recomputeDigest()
   }
 

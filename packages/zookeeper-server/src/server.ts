@@ -54,6 +54,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   readonly #timers: Timer[] = []
   readonly #startedMs: number
   #isStopped = false
+  #hasFailed = false
 
   /** `onFailure` is called once if the server cannot go on (its disk failed, an assertion broke); it must then end. */
   constructor(settings: ServerSettings, world: ServerWorld, onFailure: (error: Error) => void) {
@@ -126,8 +127,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   #fail(error: Error): void {
-    if (this.#isStopped) return
-    this.#isStopped = true
+    if (this.#isStopped || this.#hasFailed) return
+    this.#hasFailed = true
     this.stats.unrecoverableErrors++
     this.#world.log.named('ZooKeeperCriticalThread').error('Severe unrecoverable error, exiting', error)
     this.#onFailure(error)

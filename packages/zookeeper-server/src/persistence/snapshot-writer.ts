@@ -104,8 +104,8 @@ export async function writeSnapshot(
     header.int64(-1n)
     await sealed.write(header.written())
     for (const chunk of serializeDatabase(tree, sessions)) await sealed.write(chunk)
-    // The tree went on while it was written: whoever replays up to here must arrive at this digest.
-    const digest = { zxid: tree.lastProcessedZxid, value: tree.digest }
+    // Zeros stand for a tree nothing was written to yet. The tree went on while it was written: whoever replays up to here must arrive at this digest.
+    const digest = { zxid: tree.lastProcessedZxid, value: zxid === 0n ? 0n : tree.digest }
     await sealed.seal()
     const tail = new ByteWriter(20)
     tail.int64(digest.zxid)

@@ -109,7 +109,7 @@ export class TxnLog {
 
   /** Finishes what is pending and closes the file; a later append begins a new one. */
   async close(): Promise<void> {
-    await this.flush()
+    if (!this.#hasFailed) await this.flush()
     await this.#closeFile()
   }
 
@@ -189,7 +189,7 @@ export class TxnLog {
     const end = this.#position + length
     if (step <= 0 || end + 4096 < this.#allocated) return
     let size = this.#allocated + step
-    if (end > this.#allocated) size = end + step - (end % step)
+    while (end > size) size += step
     await this.#file!.write([Buffer.alloc(1)], size - 1)
     this.#allocated = size
   }

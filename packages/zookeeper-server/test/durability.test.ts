@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict'
+import { copyFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gunzipSync, gzipSync } from 'node:zlib'
+import type { Disk } from '@vivarium/platform'
+import { nodeDisk } from '@vivarium/platform/node'
+import { createMode } from '@vivarium/zookeeper-protocol'
+import { compress } from 'snappy'
+import { adler32 } from '../src/persistence/adler32.ts'
+import { decodeEntry } from '../src/txn.ts'
+import { startServer, temporaryFolder } from './embedded-server.ts'
+import { WireClient } from './wire-client.ts'
+
+const filesOf = async (folder: string, kind: string) =>
+  (await readdir(join(folder, 'data', 'version-2'))).filter(name => name.startsWith(kind)).sort()
+const pathOf = (folder: string, name: string) => join(folder, 'data', 'version-2', name)
+
+/** Records of a log file: position and entry. */
+function recordsOf(log: Buffer): { at: number; entry: Buffer; end: number }[] {
+  const records = []
+  for (let at = 16; at + 12 < log.length && log.readInt32BE(at + 8) > 0; ) {
+    const length = log.readInt32BE(at + 8)
+    const entry = log.subarray(at + 12, at + 12 + length)
+    assert.equal(log.readUInt32BE(at + 4), adler32(entry))
+    assert.equal(log[at + 12 + length], 0x42)
+    records.push({ at, entry, end: at + 12 + length + 1 })
+    at += 12 + length + 1
+  }
+  return records
+}
+
+test('a log begins with the bytes Apache begins it with', async () => {
+  await using zookeeper = await startServer()
+  const before = await filesOf(zookeeper.folder, 'log.')
+  assert.deepEqual(before, [])
+  await using client = await WireClient.connect(zookeeper.port, { timeoutMs: 10_000 })
+  assert.deepEqual(await filesOf(zookeeper.folder, 'log.'), ['log.1'])
+  const log = await readFile(pathOf(zookeeper.folder, 'log.1'))
+  assert.equal(log.subarray(0, 16).toString('hex'), '5a4b4c47000000020000000000000000')
+  assert.equal(log.length, 64 * 1024 + 16)
+  const [first] = recordsOf(log)
+  const { header, txn, digest } = decodeEntry(first!.entry)
+  assert.equal(first!.entry.length, 0x30)
+  assert.deepEqual([header.clientId, header.cxid, header.zxid, header.type], [client.sessionId, 0, 1n, -10])
+  assert.deepEqual(txn, { type: 'createSession', timeOut: 10_000 })
+  assert.deepEqual(digest, { version: 2, treeDigest: 0x51c6d660n })
+})
+
+test('the snapshot of an empty database is Apache’s, byte for byte', async () => {
+  await using zookeeper = await startServer()
+  const bytes = await readFile(pathOf(zookeeper.folder, 'snapshot.0'))
+  assert.equal(bytes.length, 478)
+  const seals = []
+  for (let at = 0; at + 13 <= bytes.length; at++) {
+    if (bytes.readInt32BE(at + 8) !== 1 || bytes[at + 12] !== 0x2f || bytes.readInt32BE(at) !== 0) continue
+    if (bytes.readUInt32BE(at + 4) === adler32(bytes.subarray(0, at))) seals.push(bytes.readUInt32BE(at + 4))
+  }
+  assert.deepEqual(seals, [0xb8a23b49, 0x95b93d59, 0xbde83f6d])
+})
+
+test('a refused write is in the log as an error without digest', async () => {
+  await using zookeeper = await startServer()
+  await using client = await WireClient.connect(zookeeper.port)
+  await client.delete('/none')
+  const records = recordsOf(await readFile(pathOf(zookeeper.folder, 'log.1')))
+  const { header, txn, digest } = decodeEntry(records.at(-1)!.entry)
+  assert.deepEqual([header.type, txn, digest], [-1, { type: 'error', err: -101 }, null])
+})
+
+test('what was acknowledged is there after a restart, also without an orderly end', async () => {
+  const first = await startServer()
+  const client = await WireClient.connect(first.port)
+  for (let i = 0; i < 200; i++) assert.equal(await client.create(`/n${i}`, `${i}`), `/n${i}`)
+  await client.set('/n7', 'seven')
+  await client.delete('/n8')
+  const digest = first.server.tree.digest
+  // The folder as it is while the server runs: what a power loss would leave.
+  await using copy = await temporaryFolder()
+  await mkdir(join(copy.path, 'data', 'version-2'), { recursive: true })
+  for (const name of await readdir(join(first.folder, 'data', 'version-2')))
+    await copyFile(pathOf(first.folder, name), pathOf(copy.path, name))
+  await using second = await startServer({ folder: copy.path })
+  assert.equal(second.server.tree.digest, digest)
+  await using reader = await WireClient.connect(second.port)
+  assert.equal((await reader.get('/n7')).data?.toString(), 'seven')
+  assert.equal((await reader.exists('/n8')).err, -101)
+  await first[Symbol.asyncDispose]()
+})
+
+/** A stopped server's folder whose log holds `/a`, `/b` and `/c`. */
+async function stoppedServer(): Promise<AsyncDisposable & { path: string; log: string }> {
+  const folder = await temporaryFolder()
+  const zookeeper = await startServer({ folder: folder.path })
+  const client = await WireClient.connect(zookeeper.port)
+  for (const path of ['/a', '/b', '/c']) await client.create(path, 'data')
+  client.socket.destroy()
+  await zookeeper.stop()
+  return Object.assign(folder, { log: pathOf(folder.path, 'log.1') })
+}
+
+test('a torn last record is left out, and the server goes on in a new file', async () => {
+  await using folder = await stoppedServer()
+  const records = recordsOf(await readFile(folder.log))
+  const last = records.findLast(({ entry }) => entry.includes('/c'))!
+  await truncate(folder.log, last.at + 20)
+  await using zookeeper = await startServer({ folder: folder.path })
+  await using client = await WireClient.connect(zookeeper.port)
+  assert.equal((await client.exists('/b')).err, 0)
+  assert.equal((await client.exists('/c')).err, -101)
+  assert.equal(await client.create('/c'), '/c')
+})
+
+test('a record whose checksum does not match stops the start, naming file and position', async () => {
+  await using folder = await stoppedServer()
+  const log = await readFile(folder.log)
+  const damaged = recordsOf(log).find(({ entry }) => entry.includes('/b'))!
+  log[damaged.at + 40]! ^= 1
+  await writeFile(folder.log, log)
+  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+    assert.equal(error.name, 'DataError')
+    assert.ok(
+      error.message.includes(folder.log) && error.message.includes(`position ${damaged.at}`),
+      error.message,
+    )
+    return true
+  })
+})
+
+test('a log without a snapshot it could build on stops the start', async () => {
+  await using folder = await stoppedServer()
+  for (const name of await filesOf(folder.path, 'snapshot.')) await rm(pathOf(folder.path, name))
+  await assert.rejects(startServer({ folder: folder.path }), /no snapshot it could build on/)
+  const config = { 'snapshot.trust.empty': 'true' }
+  await using zookeeper = await startServer({ folder: folder.path, config })
+  await using client = await WireClient.connect(zookeeper.port)
+  assert.equal((await client.exists('/c')).err, 0)
+})
+
+test('a damaged snapshot is passed over for the one before it', async () => {
+  await using folder = await stoppedServer()
+  const zookeeper = await startServer({ folder: folder.path })
+  await zookeeper.stop()
+  const names = await filesOf(folder.path, 'snapshot.')
+  assert.ok(names.length > 1)
+  const newest = names.sort((a, b) => Number(`0x${a.slice(9)}`) - Number(`0x${b.slice(9)}`)).at(-1)!
+  const bytes = await readFile(pathOf(folder.path, newest))
+  bytes[60]! ^= 1
+  await writeFile(pathOf(folder.path, newest), bytes)
+  await using again = await startServer({ folder: folder.path })
+  await using client = await WireClient.connect(again.port)
+  assert.equal((await client.exists('/c')).err, 0)
+  assert.ok(again.lines.some(line => line.includes('problem reading snap file')))
+})
+
+test('snapshots that Apache compressed are read', async () => {
+  const pack: Record<string, (bytes: Buffer) => Promise<Buffer>> = {
+    gz: async bytes => gzipSync(bytes),
+    snappy: async bytes => {
+      const header = Buffer.from('82534e41505059000000000100000001', 'hex')
+      const parts: Uint8Array[] = [header]
+      for (let at = 0; at < bytes.length; at += 32 * 1024) {
+        const block = await compress(bytes.subarray(at, at + 32 * 1024))
+        const length = Buffer.alloc(4)
+        length.writeInt32BE(block.length)
+        parts.push(length, block)
+      }
+      return Buffer.concat(parts)
+    },
+  }
+  for (const [suffix, packed] of Object.entries(pack)) {
+    await using folder = await stoppedServer()
+    await (await startServer({ folder: folder.path })).stop()
+    for (const name of await filesOf(folder.path, 'log.')) await rm(pathOf(folder.path, name))
+    for (const name of await filesOf(folder.path, 'snapshot.')) {
+      const bytes = await readFile(pathOf(folder.path, name))
+      await rm(pathOf(folder.path, name))
+      if (name !== 'snapshot.0')
+        await writeFile(pathOf(folder.path, `${name}.${suffix}`), await packed(bytes))
+    }
+    await using zookeeper = await startServer({ folder: folder.path })
+    await using client = await WireClient.connect(zookeeper.port)
+    assert.equal((await client.get('/c')).data?.toString(), 'data', suffix)
+  }
+})
+
+test('snapshots are taken while the server goes on, and hold what they should', async () => {
+  await using zookeeper = await startServer({ config: { snapCount: 100, 'autopurge.snapRetainCount': 3 } })
+  await using client = await WireClient.connect(zookeeper.port)
+  for (let i = 0; i < 400; i++) await client.create(`/n${i}`, 'x', i % 2 === 0 ? 0 : createMode.EPHEMERAL)
+  assert.ok((await filesOf(zookeeper.folder, 'snapshot.')).length >= 3)
+  assert.ok((await filesOf(zookeeper.folder, 'log.')).length >= 3)
+  const { digest } = zookeeper.server.tree
+  await zookeeper.stop()
+  await using again = await startServer({ folder: zookeeper.folder })
+  assert.equal(again.server.tree.digest, digest)
+  assert.equal(again.server.tree.ephemeralCount, 200)
+})
+
+/** A disk whose syncs fail from the moment `break` is called. */
+function breakingDisk(): { disk: Disk; break: () => void; syncs: () => number } {
+  let isBroken = false
+  let failedSyncs = 0
+  const disk: Disk = {
+    ...nodeDisk,
+    open: async (path, mode) => {
+      const file = await nodeDisk.open(path, mode)
+      return {
+        write: (buffers, position) => file.write(buffers, position),
+        read: (into, position) => file.read(into, position),
+        truncate: size => file.truncate(size),
+        size: () => file.size(),
+        close: () => file.close(),
+        sync: async () => {
+          if (!isBroken) return file.sync()
+          failedSyncs++
+          throw new Error('EIO: the disk is gone')
+        },
+      }
+    },
+  }
+  return {
+    disk,
+    break: () => {
+      isBroken = true
+    },
+    syncs: () => failedSyncs,
+  }
+}
+
+test('a failed fsync is never tried again, acknowledges nothing and ends the server', async () => {
+  const breaking = breakingDisk()
+  const zookeeper = await startServer({ world: { disk: breaking.disk } })
+  const client = await WireClient.connect(zookeeper.port)
+  assert.equal(await client.create('/a'), '/a')
+  breaking.break()
+  const pending = [client.create('/b'), client.create('/c')].map(create => create.catch(() => 'no answer'))
+  while (zookeeper.failures.length === 0) await new Promise(resolve => setImmediate(resolve))
+  client.socket.destroy()
+  assert.deepEqual(await Promise.all(pending), ['no answer', 'no answer'])
+  assert.equal(zookeeper.failures.length, 1)
+  assert.match(zookeeper.failures[0]!.message, /EIO/)
+  assert.equal(breaking.syncs(), 1)
+  assert.ok(zookeeper.lines.some(line => line.includes('Severe unrecoverable error, exiting')))
+  await zookeeper[Symbol.asyncDispose]()
+})
+
+test('the log Apache wrote reads the same after it was written by us', () => {
+  const url = new URL('fixtures/apache-3.9-log.100000001.gz', import.meta.url)
+  return readFile(url).then(packed => {
+    const records = recordsOf(gunzipSync(packed))
+    assert.ok(records.length > 100)
+    for (let i = 1; i < records.length; i++) {
+      const before = decodeEntry(records[i - 1]!.entry).header.zxid
+      assert.ok(decodeEntry(records[i]!.entry).header.zxid > before)
+    }
+  })
+})
