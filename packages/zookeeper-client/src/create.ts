@@ -12,7 +12,7 @@ import {
 } from '@vivarium/zookeeper-protocol'
 
 /** `ephemeral` goes with the session; `sequential` appends a number; a `container` goes when its last child has gone. */
-export type Mode = 'persistent' | 'ephemeral' | 'persistent-sequential' | 'ephemeral-sequential' | 'container'
+type Mode = 'persistent' | 'ephemeral' | 'persistent-sequential' | 'ephemeral-sequential' | 'container'
 
 /** How a znode is made. */
 export interface CreateOptions {
