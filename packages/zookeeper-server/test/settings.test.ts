@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { nodeDisk } from '@vivarium/platform/node'
+import { readSettings, type ServerSettings } from '../src/index.ts'
+import { startServer, temporaryFolder } from './embedded-server.ts'
+
+/** Reads a configuration whose data directory holds `myid`. */
+async function read(lines: string[], myid: string | null = null): Promise<ServerSettings> {
+  await using folder = await temporaryFolder()
+  const data = join(folder.path, 'data')
+  await mkdir(data)
+  if (myid !== null) await writeFile(join(data, 'myid'), `${myid}\n`)
+  const file = join(folder.path, 'zoo.cfg')
+  await writeFile(file, [`dataDir=${data}`, ...lines].join('\n'))
+  return await readSettings(nodeDisk, file)
+}
+
+const ensemble = [
+  'initLimit=10',
+  'syncLimit=5',
+  'clientPort=2181',
+  'server.1=127.0.0.1:2888:3888',
+  'server.2=127.0.0.1:2889:3889:participant',
+  'server.3=127.0.0.1:2890:3890:observer',
+  'server.4=[::1]:2891:3891;[::1]:2184',
+]
+
+test('defaults are Apache’s', async () => {
+  const settings = await read(['clientPort=2181'])
+  const { values } = settings
+  assert.deepEqual(
+    [values.tickTime, settings.minSessionTimeoutMs, settings.maxSessionTimeoutMs],
+    [3000, 6000, 60000],
+  )
+  assert.deepEqual([values.maxClientCnxns, values.snapCount, values.preAllocSize], [60, 100000, 65536])
+  assert.equal(values['jute.maxbuffer'], 1048575)
+  assert.deepEqual(settings.warnings, [])
+})
+
+test('server lines are read with roles, client addresses and IPv6', async () => {
+  const { quorum } = await read(ensemble, '2')
+  assert.equal(quorum!.sid, 2n)
+  assert.deepEqual(
+    quorum!.peers.map(p => [p.sid, p.host, p.quorumPort, p.electionPort, p.isObserver, p.client]),
+    [
+      [1n, '127.0.0.1', 2888, 3888, false, null],
+      [2n, '127.0.0.1', 2889, 3889, false, null],
+      [3n, '127.0.0.1', 2890, 3890, true, null],
+      [4n, '::1', 2891, 3891, false, { host: '::1', port: 2184 }],
+    ],
+  )
+})
+
+test('a mistake is one sentence with file, line, problem and fix', async () => {
+  const check = async (lines: string[], myid: string | null, message: RegExp) =>
+    assert.rejects(read(lines, myid), (error: Error) => {
+      assert.equal(error.name, 'ConfigError')
+      assert.match(error.message, message)
+      assert.match(error.message, /Fix: /)
+      return true
+    })
+  await check(['tickTime=0'], null, /zoo\.cfg:2: tickTime=0 /)
+  await check(['tickTime=soon'], null, /zoo\.cfg:2: tickTime=soon is not a whole number/)
+  await check(
+    ['standaloneEnabled=maybe'],
+    null,
+    /zoo\.cfg:2: standaloneEnabled=maybe is neither true nor false/,
+  )
+  await check(['electionAlg=1'], null, /electionAlg=1/)
+  await check(['autopurge.snapRetainCount=2'], null, /autopurge\.snapRetainCount=2/)
+  await check(
+    ['minSessionTimeout=9', 'maxSessionTimeout=8'],
+    null,
+    /zoo\.cfg:2: minSessionTimeout=9 is larger/,
+  )
+  await check(['server.1=nonsense', 'server.2=b:1:2'], null, /zoo\.cfg:2: server\.1=nonsense /)
+  await check(ensemble, null, /myid file is missing/)
+  await check(ensemble, 'two', /myid=two is not a number/)
+  await check(ensemble, '9', /myid=9 names a server that zoo\.cfg does not list/)
+  await check(ensemble.slice(1), '1', /initLimit is missing/)
+})
+
+test('a key without effect is named, with the key that was perhaps meant', async () => {
+  const { warnings } = await read(['tikTime=2000', 'secureClientPort=2281', 'nio.numWorkerThreads=4'])
+  assert.equal(warnings.length, 3)
+  assert.ok(warnings.some(w => /zoo\.cfg:2: tikTime is unknown .* did you mean tickTime\?/.test(w)))
+  assert.ok(
+    warnings.some(w =>
+      /zoo\.cfg:3: secureClientPort has no effect: tls for clients is not served yet/i.test(w),
+    ),
+  )
+})
+
+test('keys are also known by the system property they become', async () => {
+  const { values, warnings } = await read(['zookeeper.snapCount=50', 'zookeeper.extendedTypesEnabled=true'])
+  assert.deepEqual([values.snapCount, values.extendedTypesEnabled, warnings], [50, true, []])
+})
+
+test('the server lines may stand in a file of their own', async () => {
+  await using folder = await temporaryFolder()
+  await writeFile(join(folder.path, 'myid'), '1')
+  await writeFile(join(folder.path, 'zoo.cfg.dynamic'), 'server.1=a:1:2;2181\nserver.2=b:1:2;2181\n')
+  const file = join(folder.path, 'zoo.cfg')
+  const lines = [`dataDir=${folder.path}`, 'initLimit=5', 'syncLimit=2', 'dynamicConfigFile=zoo.cfg.dynamic']
+  await writeFile(file, lines.join('\n'))
+  const settings = await readSettings(nodeDisk, file)
+  assert.equal(settings.quorum?.peers.length, 2)
+  assert.equal(settings.client?.port, 2181)
+})
+
+test('a taken port is one sentence that names it, its key and the file', async () => {
+  const other = createServer()
+  await new Promise<void>(resolve => other.listen(0, '127.0.0.1', resolve))
+  const { port } = other.address() as { port: number }
+  await assert.rejects(startServer({ config: { clientPort: port } }), (error: Error) => {
+    assert.equal(error.name, 'ConfigError')
+    assert.match(
+      error.message,
+      new RegExp(`zoo\\.cfg: clientPort=127\\.0\\.0\\.1:${port} is taken by another program`),
+    )
+    return true
+  })
+  other.close()
+})
