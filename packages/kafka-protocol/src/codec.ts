@@ -16,19 +16,22 @@ interface ValueCodec {
 
 const cache = new WeakMap<Fields, Map<number, Codec>>()
 
-/** The codec of `fields` in `version`; made on first use. */
-export function codecOf(fields: Fields, version: number, isFlexible: boolean): Codec {
+/**
+ * The codec of `fields` in `version`; made on first use. `isLenient`: what a version has no field for is left out in
+ * silence, as answers are, whose form the asking side chose; a request that loses its meaning so is refused instead.
+ */
+export function codecOf(fields: Fields, version: number, isFlexible: boolean, isLenient = false): Codec {
   const versions = cache.get(fields) ?? new Map<number, Codec>()
   if (versions.size === 0) cache.set(fields, versions)
-  const key = version * 2 + (isFlexible ? 1 : 0)
+  const key = version * 4 + (isFlexible ? 2 : 0) + (isLenient ? 1 : 0)
   const known = versions.get(key)
   if (known !== undefined) return known
-  const codec = structCodec(fields, version, isFlexible)
+  const codec = structCodec(fields, version, isFlexible, isLenient)
   versions.set(key, codec)
   return codec
 }
 
-function structCodec(fields: Fields, version: number, isFlexible: boolean): Codec {
+function structCodec(fields: Fields, version: number, isFlexible: boolean, isLenient: boolean): Codec {
   const inline: { name: string; codec: ValueCodec; fallback: unknown }[] = []
   const tagged: { name: string; tag: number; codec: ValueCodec; fallback: unknown }[] = []
   const absent: { name: string; fallback: unknown; ignorable: boolean }[] = []
@@ -41,13 +44,13 @@ function structCodec(fields: Fields, version: number, isFlexible: boolean): Code
       ignorable = false,
     } = field.options
     const fallback = defaultOf(field)
-    if (version < since || version > until) absent.push({ name, fallback, ignorable })
+    if (version < since || version > until) absent.push({ name, fallback, ignorable: ignorable || isLenient })
     else if (tag !== undefined && version >= taggedSince)
-      tagged.push({ name, tag, codec: valueCodec(field, version, true), fallback })
+      tagged.push({ name, tag, codec: valueCodec(field, version, true, isLenient), fallback })
     else
       inline.push({
         name,
-        codec: valueCodec(field, version, isFlexible && field.options.neverFlexible !== true),
+        codec: valueCodec(field, version, isFlexible && field.options.neverFlexible !== true, isLenient),
         fallback,
       })
   }
@@ -127,7 +130,12 @@ function writeTagged(
   }
 }
 
-function valueCodec(field: Field<unknown>, version: number, isFlexible: boolean): ValueCodec {
+function valueCodec(
+  field: Field<unknown>,
+  version: number,
+  isFlexible: boolean,
+  isLenient: boolean,
+): ValueCodec {
   const { nullableSince = Number.POSITIVE_INFINITY, nullableUntil = Number.POSITIVE_INFINITY } = field.options
   const isNullable = version >= nullableSince && version <= nullableUntil
   switch (field.kind) {
@@ -155,9 +163,9 @@ function valueCodec(field: Field<unknown>, version: number, isFlexible: boolean)
     case 'records':
       return bytesCodec(isFlexible, isNullable)
     case 'array':
-      return arrayCodec(valueCodec(field.element!, version, isFlexible), isFlexible, isNullable)
+      return arrayCodec(valueCodec(field.element!, version, isFlexible, isLenient), isFlexible, isNullable)
     case 'struct': {
-      const codec = codecOf(field.fields!, version, isFlexible)
+      const codec = codecOf(field.fields!, version, isFlexible, isLenient)
       if (!isNullable) return codec as ValueCodec
       // A struct that may be null says first whether it is there (KIP-893).
       return {

@@ -115,7 +115,7 @@ export function encodeResponse<Q extends Fields, R extends Fields>(
   writer.int32(0)
   writer.int32(correlationId)
   if (responseHeaderIsFlexible(api, apiVersion)) writer.unsignedVarint(0)
-  codecOf(api.response, apiVersion, isFlexible(api, apiVersion)).write(
+  codecOf(api.response, apiVersion, isFlexible(api, apiVersion), true).write(
     writer,
     body as Record<string, unknown>,
   )
