@@ -21,7 +21,9 @@ async function assertCount(port: number, folder: string, count: number): Promise
   assert.equal(children.length, count)
 }
 
-test('we follow a leader of Apache, lead a follower of Apache, and both have every write', { skip }, async () => {
+test('we follow a leader of Apache, lead a follower of Apache, and both have every write', {
+  skip,
+}, async () => {
   await using ensemble = await Processes.configure(3, { config: { initLimit: 40 } })
   ensemble.start(1)
   ensemble.start(2)
