@@ -25,6 +25,8 @@ class Channel {
   readonly #address: Address
   readonly #clientId: string
   #connection: Promise<Connection> | null = null
+  /** The one that works now; what an earlier one still says is not for this channel's waiters. */
+  #current: Connection | null = null
   #waiting: { correlationId: number; waiting: Waiting }[] = []
   #nextCorrelationId = 0
   #isClosed = false
@@ -39,6 +41,7 @@ class Channel {
     if (this.#isClosed) throw new Error('the channel is closed')
     this.#connection ??= this.#connect(timeoutMs)
     const connection = await this.#connection
+    if (connection !== this.#current) throw new Error('the connection broke')
     const correlationId = this.#nextCorrelationId++
     return new Promise((resolve, reject) => {
       const timer = this.#world.clock.after(timeoutMs, () =>
@@ -60,7 +63,9 @@ class Channel {
     try {
       const connection = await this.#world.network.connect(this.#address, { timeoutMs })
       const decoder = new FrameDecoder(maxResponseBytes)
+      this.#current = connection
       connection.onData = chunk => {
+        if (connection !== this.#current) return
         try {
           decoder.push(chunk, frame => this.#answered(frame))
         } catch (error) {
@@ -84,13 +89,22 @@ class Channel {
     if (first === undefined) throw new Error('an answer nobody asked for')
     const { api, apiVersion, resolve, reject, timer } = first.waiting
     timer.cancel()
-    const { correlationId, body } = decodeResponse(api, apiVersion, frame)
-    if (correlationId === first.correlationId) resolve(body)
-    else reject(new Error(`the answer to ${correlationId} came for ${first.correlationId}`))
+    try {
+      const { correlationId, body } = decodeResponse(api, apiVersion, frame)
+      if (correlationId !== first.correlationId)
+        throw new Error(`the answer to ${correlationId} came for ${first.correlationId}`)
+      resolve(body)
+    } catch (error) {
+      // What follows cannot be trusted either: the caller of this closes the connection.
+      reject(error as Error)
+      throw error
+    }
   }
 
   #broke(connection: Connection, error: Error): void {
     connection.destroy()
+    if (connection !== this.#current) return
+    this.#current = null
     this.#connection = null
     const waiting = this.#waiting
     this.#waiting = []
@@ -103,7 +117,6 @@ class Channel {
   close(): void {
     this.#isClosed = true
     const connection = this.#connection
-    this.#connection = null
     connection?.then(
       open => this.#broke(open, new Error('this broker stops')),
       () => {},

@@ -13,6 +13,9 @@ import { CloseConnection, type Handler } from '../handlers/handler.ts'
 /** Requests that wait behind the one being served, in bytes; at the bound the socket is not read. */
 const maxQueuedBytes = 1024 * 1024
 
+/** Answers the client has not taken; beyond this nothing more is served to it until it has. */
+const maxUnsentBytes = 1024 * 1024
+
 /**
  * One client's connection. Requests are served one after another, so that answers leave in order and a producer's batches
  * stay in sequence; what a client sends ahead waits here, and beyond a bound in its own socket.
@@ -49,7 +52,7 @@ export class RequestConnection {
     this.#decoder = new FrameDecoder(broker.settings.values['socket.request.max.bytes']!)
     this.lastActiveMs = broker.clock.monotonicMs()
     connection.onData = chunk => this.#receive(chunk)
-    connection.onDrain = () => this.#resumeIfPossible()
+    connection.onDrain = () => this.#serveNext()
     connection.onClose = () => {
       this.#isClosed = true
       this.#queue = []
@@ -86,7 +89,7 @@ export class RequestConnection {
 
   /** Serves what is queued for as long as answers are there at once. */
   #serveNext(): void {
-    while (!this.#isServing && !this.#isClosed) {
+    while (!this.#isServing && !this.#isClosed && this.#connection.pendingBytes <= maxUnsentBytes) {
       const frame = this.#queue.shift()
       if (frame === undefined) break
       this.#queuedBytes -= frame.length

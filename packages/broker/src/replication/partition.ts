@@ -71,8 +71,9 @@ export class Partition {
     return this.#state.isr
   }
 
-  get hasProposedIsr(): boolean {
-    return this.#proposedIsr !== null
+  /** Whether `isr` is still the proposal under way: no newer word of the controller has come. */
+  isProposed(isr: readonly number[]): boolean {
+    return this.#proposedIsr === isr
   }
 
   /** The leader of this epoch is still to learn how far consumers had come. */

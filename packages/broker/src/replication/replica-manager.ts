@@ -39,6 +39,19 @@ export interface LeaderChange {
   leaderEpoch: number
 }
 
+interface AlterAnswer {
+  errorCode: number
+  accepted: { isr: readonly number[]; partitionEpoch: number; leaderEpoch: number } | null
+}
+
+/** Pause before a proposal of an ISR is sent again. */
+const proposalRetryMs = 500
+
+/** The controller looked at the proposal and stored nothing: the old ISR holds. */
+function isRefusal(code: number): boolean {
+  return code === errorCode.INELIGIBLE_REPLICA || code === errorCode.OPERATION_NOT_ATTEMPTED
+}
+
 /** Every replica on this broker: what the controller says is carried out here, and records go in and out. */
 export class ReplicaManager {
   readonly #broker: Broker
@@ -53,6 +66,7 @@ export class ReplicaManager {
   /** Requests of the controller are carried out one after another. */
   #serial: Promise<unknown> = Promise.resolve()
   readonly #onFailure: (error: Error) => void
+  #isStopped = false
 
   constructor(broker: Broker, onFailure: (error: Error) => void) {
     this.#broker = broker
@@ -389,26 +403,55 @@ export class ReplicaManager {
 
   #propose(partition: Partition, isr: readonly number[]): void {
     partition.propose(isr)
-    background(this.#alterPartition(partition, isr), error => {
-      // The controller may be moving: the next check proposes again.
-      partition.settle(null, this.#broker.clock.monotonicMs())
-      this.#broker.log
-        .named('kafka.cluster.Partition')
-        .warn(`[Partition ${partition.log.name}] the ISR could not be changed (${error.message})`)
-    })
+    background(this.#settle(partition, isr), error => this.#onFailure(error))
   }
 
-  async #alterPartition(partition: Partition, isr: readonly number[]): Promise<void> {
-    const { metadata, channels, id, epoch, clock } = this.#broker
+  /**
+   * Asks the controller until it has answered. A proposal whose answer was lost may have been stored all the same, and one of
+   * its replicas may be the next leader: until that is known, records must reach the old in-sync replicas and the new.
+   */
+  async #settle(partition: Partition, isr: readonly number[]): Promise<void> {
+    const { clock } = this.#broker
+    const log = this.#broker.log.named('kafka.cluster.Partition')
+    const { name } = partition.log
+    const { leaderEpoch, partitionEpoch } = partition.state
+    const isOpen = () =>
+      !this.#isStopped &&
+      partition.isProposed(isr) &&
+      this.partition(partition.topic, partition.partition) === partition
+    while (isOpen()) {
+      let answer: AlterAnswer
+      try {
+        answer = await this.#askController(partition, isr, leaderEpoch, partitionEpoch)
+      } catch (error) {
+        log.warn(`[Partition ${name}] the ISR is not changed yet (${(error as Error).message})`)
+        answer = { errorCode: errorCode.REQUEST_TIMED_OUT, accepted: null }
+      }
+      if (!isOpen()) return
+      if (answer.accepted !== null) return partition.settle(answer.accepted, clock.monotonicMs())
+      if (isRefusal(answer.errorCode)) {
+        log.info(`[Partition ${name}] the controller refused the ISR with error ${answer.errorCode}`)
+        return partition.settle(null, clock.monotonicMs())
+      }
+      // Fenced or out of date: the controller's newer state is on its way here and ends the proposal.
+      await new Promise<void>(resolve => clock.after(proposalRetryMs, resolve))
+    }
+  }
+
+  async #askController(
+    partition: Partition,
+    isr: readonly number[],
+    leaderEpoch: number,
+    partitionEpoch: number,
+  ): Promise<AlterAnswer> {
+    const { metadata, channels, id, epoch } = this.#broker
     const { controllerId } = metadata
     if (controllerId === null) throw new Error('no controller is known')
-    const { leaderEpoch, partitionEpoch } = partition.state
     const { topicId } = partition.log
-    const version = topicId === null ? 1 : 2
     const response = await channels.request(
       controllerId,
       alterPartition,
-      version,
+      topicId === null ? 1 : 2,
       {
         brokerId: id,
         brokerEpoch: epoch,
@@ -425,16 +468,9 @@ export class ReplicaManager {
       { timeoutMs: 30_000 },
     )
     const result = response.topics[0]?.partitions[0]
-    const error =
-      response.errorCode !== errorCode.NONE
-        ? response.errorCode
-        : (result?.errorCode ?? errorCode.UNKNOWN_SERVER_ERROR)
-    const accepted = error === errorCode.NONE && result !== undefined ? result : null
-    if (accepted === null)
-      this.#broker.log
-        .named('kafka.cluster.Partition')
-        .info(`[Partition ${partition.log.name}] the controller refused the ISR with error ${error}`)
-    partition.settle(accepted, clock.monotonicMs())
+    if (response.errorCode !== errorCode.NONE) return { errorCode: response.errorCode, accepted: null }
+    if (result === undefined) return { errorCode: errorCode.UNKNOWN_SERVER_ERROR, accepted: null }
+    return { errorCode: result.errorCode, accepted: result.errorCode === errorCode.NONE ? result : null }
   }
 
   // ---- housekeeping --------------------------------------------------------------------------------------------------------------
@@ -463,6 +499,7 @@ export class ReplicaManager {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true
     for (const timer of this.#timers) timer.cancel()
     this.#fetchers.stop()
     await this.#serial
