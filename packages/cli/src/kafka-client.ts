@@ -1,6 +1,7 @@
 import {
   Consumer,
   compatibilityPartitioner,
+  findErrorBy,
   type GroupPartitionsAssigner,
   type Message,
   Producer,
@@ -46,24 +47,35 @@ export function openSender(options: {
     metadataMaxAge: options.metadataMaxAgeMs,
     autocreateTopics: true,
   })
+  let partitionCount = 0
+  const partitionOf = (key: Buffer | null, chosen: number) =>
+    (key === null ? chosen : compatibilityPartitioner(undefined as never, key)) % partitionCount
+  // One partition a call: the library sends all records of a call that once had one leader to the leader of the first.
+  const sendTo = (partition: number, records: readonly RecordToSend[]) =>
+    producer.send({
+      acks,
+      compression,
+      idempotent: isIdempotent,
+      messages: records.map(({ key, value, headers }) => ({
+        topic,
+        partition,
+        ...(key !== null && { key }),
+        ...(value !== null && { value }),
+        headers: new Map(headers.map(([name, content]) => [Buffer.from(name), content as Buffer])),
+      })),
+    })
   return {
     async send(records) {
       const chosen = Math.floor(Math.random() * 2 ** 31)
       try {
-        await producer.send({
-          acks,
-          compression,
-          idempotent: isIdempotent,
-          autocreateTopics: true,
-          partitioner: (message, key) =>
-            key === undefined ? chosen : compatibilityPartitioner(message, key),
-          messages: records.map(({ key, value, headers }) => ({
-            topic,
-            ...(key !== null && { key }),
-            ...(value !== null && { value }),
-            headers: new Map(headers.map(([name, content]) => [Buffer.from(name), content as Buffer])),
-          })),
-        })
+        const { topics } = await producer.metadata({ topics: [topic], autocreateTopics: true })
+        partitionCount = topics.get(topic)!.partitionsCount
+        const byPartition = Map.groupBy(records, ({ key }) => partitionOf(key, chosen))
+        const outcomes = await Promise.allSettled(
+          [...byPartition].map(([partition, list]) => sendTo(partition, list)),
+        )
+        const failure = outcomes.find(outcome => outcome.status === 'rejected')
+        if (failure !== undefined) throw failure.reason
       } catch (error) {
         throw new ToolError(reasonOf(error))
       }
@@ -81,6 +93,17 @@ export interface GroupRecord {
   value: Buffer | null
   headers: readonly (readonly [Buffer, Buffer | null])[]
   leaderEpoch: number
+}
+
+/** The client could not go on; `isPassing` says whether a new attempt may. */
+export class ClientError extends ToolError {
+  override name = 'ClientError'
+  readonly isPassing: boolean
+
+  constructor(error: unknown) {
+    super(reasonOf(error))
+    this.isPassing = findErrorBy(error as Error, 'canRetry', false) === null
+  }
 }
 
 export interface GroupReader {
@@ -114,8 +137,10 @@ export async function joinGroup(options: {
     protocols: [{ name: 'range', version: 1 }],
     partitionAssigner: assignRanges,
     isolationLevel: options.isReadCommitted ? 1 : 0,
-    retries: 10,
-    retryDelay: 500,
+    // Who calls begins anew with other leaders and coordinators, which the library does not look for while it repeats.
+    retries: 3,
+    retryDelay: 300,
+    metadataMaxAge: 1_000,
   })
   try {
     const stream = await consumer.consume({
@@ -157,15 +182,15 @@ export async function joinGroup(options: {
         try {
           await stream.close()
           await consumer.close()
-        } catch (error) {
+        } catch {
+          // The group notices by its session timeout that this member has gone.
           await consumer.close(true).catch(() => {})
-          throw new ToolError(`the group could not be left in order: ${reasonOf(error)}`)
         }
       },
     }
   } catch (error) {
     await consumer.close(true).catch(() => {})
-    throw new ToolError(reasonOf(error))
+    throw new ClientError(error)
   }
 }
 
@@ -189,7 +214,7 @@ async function* readRecords(
       }
     }
   } catch (error) {
-    throw new ToolError(reasonOf(error))
+    throw new ClientError(error)
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { CommandIo } from '../io.ts'
-import { type GroupRecord, joinGroup } from '../kafka-client.ts'
+import { ClientError, type GroupRecord, joinGroup } from '../kafka-client.ts'
 import { clientProperties, milliseconds, warnOfUnused } from '../kafka-tools/client-properties.ts'
 import { Cluster } from '../kafka-tools/cluster.ts'
 import { earliest, latest, offsetsAt, partitionName, partitionsOf } from '../kafka-tools/offsets.ts'
@@ -73,6 +74,8 @@ const consumerProperties = [
 ]
 const formatterClass = /(^|[.$])DefaultMessageFormatter$/
 const commitIntervalMs = 5_000
+const pauseBeforeJoiningMs = 500
+const giveUpMs = 120_000
 
 interface Settings {
   servers: string
@@ -245,6 +248,7 @@ async function readAlone(
   }
 }
 
+/** As a member of the group; joins again when the connection to leaders or coordinator is lost. */
 async function readAsMember(
   settings: Settings,
   groupId: string,
@@ -252,15 +256,40 @@ async function readAsMember(
   printing: Printing,
   io: CommandIo,
 ): Promise<void> {
-  const { servers, clientId, start, isReadCommitted, requestTimeoutMs } = settings
+  // Behind the last record printed, by partition: what comes again after joining again is not printed again.
+  const nextOffsets = new Map<string, bigint>()
+  let lastProgressMs = performance.now()
+  while (!printing.isOver) {
+    try {
+      await readOneMembership(settings, groupId, topics, nextOffsets, printing, io, () => {
+        lastProgressMs = performance.now()
+      })
+    } catch (error) {
+      const isPassing = error instanceof ClientError && error.isPassing
+      if (!isPassing || performance.now() - lastProgressMs > giveUpMs) throw error
+      if (!printing.isOver) io.stderr.write(`WARN joining the group again: ${error.message}\n`)
+      await printing.orEnd(sleep(pauseBeforeJoiningMs))
+    }
+  }
+}
+
+async function readOneMembership(
+  settings: Settings,
+  groupId: string,
+  topics: readonly string[],
+  nextOffsets: Map<string, bigint>,
+  printing: Printing,
+  io: CommandIo,
+  onProgress: () => void,
+): Promise<void> {
   const joining = joinGroup({
-    bootstrapServers: servers,
-    clientId,
+    bootstrapServers: settings.servers,
+    clientId: settings.clientId,
     groupId,
     topics,
-    startAt: start === earliest ? 'earliest' : 'latest',
-    isReadCommitted,
-    requestTimeoutMs,
+    startAt: settings.start === earliest ? 'earliest' : 'latest',
+    isReadCommitted: settings.isReadCommitted,
+    requestTimeoutMs: settings.requestTimeoutMs,
   })
   const reader = await printing.orEnd(joining)
   if (reader === null) {
@@ -271,6 +300,7 @@ async function readAsMember(
     )
     return
   }
+  onProgress()
   const printed = new Map<string, GroupRecord>()
   const commit = async () => {
     if (!settings.commits) return
@@ -278,12 +308,15 @@ async function readAsMember(
     await reader.commit(records.map(([, record]) => record))
     for (const [name, record] of records) if (printed.get(name) === record) printed.delete(name)
   }
-  let committing = Promise.resolve()
-  const timer = setInterval(() => {
-    // A commit that fails is made up for by the next.
-    committing = committing.then(commit).catch(error => {
-      io.stderr.write(`WARN ${(error as Error).message}\n`)
+  const tryCommit = () =>
+    commit().catch(error => {
+      if (!(error instanceof ToolError)) throw error
+      io.stderr.write(`WARN ${error.message}\n`)
     })
+  let committing = Promise.resolve()
+  // A commit that fails is made up for by the next.
+  const timer = setInterval(() => {
+    committing = committing.then(tryCommit)
   }, commitIntervalMs)
   const records = reader.records[Symbol.asyncIterator]()
   try {
@@ -291,13 +324,19 @@ async function readAsMember(
       const next = await printing.orEnd(records.next())
       if (next === null || next.done === true) break
       const { timestampMs, ...record } = next.value
-      await printing.print({ ...record, timestamp: `CreateTime:${timestampMs}` })
-      printed.set(partitionName(record), next.value)
+      const name = partitionName(record)
+      if (record.offset >= (nextOffsets.get(name) ?? 0n)) {
+        await printing.print({ ...record, timestamp: `CreateTime:${timestampMs}` })
+        nextOffsets.set(name, record.offset + 1n)
+        onProgress()
+      }
+      printed.set(name, next.value)
     }
   } finally {
     clearInterval(timer)
     await committing
-    await commit().finally(() => reader.close())
+    await tryCommit()
+    await reader.close()
   }
 }
 

@@ -44,7 +44,7 @@ const spec = {
     },
     'retry-backoff-ms': { argument: '<ms>', about: 'Pause before a repetition.', default: '100' },
     'request-timeout-ms': { argument: '<ms>', about: 'How long a broker may take.', default: '30000' },
-    'metadata-expiry-ms': { argument: '<ms>', about: 'When leaders are looked up anew.', default: '300000' },
+    'metadata-expiry-ms': { argument: '<ms>', about: 'When leaders are looked up anew.', default: '1000' },
     'max-block-ms': { argument: '<ms>', about: 'Accepted for compatibility.' },
     'max-memory-bytes': { argument: '<bytes>', about: 'Lines held back at most.', default: '33554432' },
     'max-partition-memory-bytes': { argument: '<bytes>', about: 'Accepted for compatibility.' },
@@ -125,7 +125,7 @@ async function senderSettings(options: Given, io: CommandIo) {
     isIdempotent: acks === -1 && properties.get('enable.idempotence')?.trim() !== 'false',
     retries:
       options.integer('message-send-max-retries', { min: 0 }) ??
-      Math.min(milliseconds(properties, 'retries', 100), 10_000),
+      Math.min(milliseconds(properties, 'retries', 1200), 10_000),
     retryPauseMs:
       options.integer('retry-backoff-ms', { min: 0 }) ?? milliseconds(properties, 'retry.backoff.ms', 100),
     requestTimeoutMs:
@@ -133,7 +133,7 @@ async function senderSettings(options: Given, io: CommandIo) {
       milliseconds(properties, 'request.timeout.ms', 30_000),
     metadataMaxAgeMs:
       options.integer('metadata-expiry-ms', { min: 0 }) ??
-      milliseconds(properties, 'metadata.max.age.ms', 300_000),
+      milliseconds(properties, 'metadata.max.age.ms', 1_000),
   }
 }
 
