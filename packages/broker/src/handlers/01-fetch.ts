@@ -39,11 +39,14 @@ export default handler(fetch, [4, 17], async (request, { apiVersion }, broker) =
   const replicaId = apiVersion >= 15 ? request.replicaState.replicaId : request.replicaId
   const wanted = [...verdict.partitions]
   const reads = wanted.map(from => begin(broker, from, replicaId, usesIds, nowMs))
-  await fill(broker, reads, request, replicaId)
-  if (mustWait(reads, request)) {
-    await somethingMoved(broker, reads, request, replicaId)
-    for (const read of reads) recheck(broker, read)
+  const deadlineMs = nowMs + request.maxWaitMs
+  for (;;) {
+    const seen = reads.map(read => boundOf(read.partition, replicaId, request.isolationLevel))
     await fill(broker, reads, request, replicaId)
+    const leftMs = deadlineMs - broker.clock.monotonicMs()
+    if (leftMs <= 0 || !mustWait(reads, request)) break
+    await somethingMoved(broker, reads, { seen, leftMs, replicaId, isolationLevel: request.isolationLevel })
+    for (const read of reads) recheck(broker, read)
   }
   return respond(verdict, reads, usesIds)
 })
@@ -113,7 +116,8 @@ function divergence(partition: Partition, from: FetchedFrom): Read['diverging'] 
   return end.epoch < from.lastFetchedEpoch || end.endOffset < from.fetchOffset ? end : null
 }
 
-function boundOf(partition: Partition, replicaId: number, isolationLevel: number): number {
+function boundOf(partition: Partition | null, replicaId: number, isolationLevel: number): number {
+  if (partition === null) return 0
   if (replicaId >= 0 || replicaId === debuggingConsumer) return partition.log.logEndOffset
   return isolationLevel === 1 ? partition.lastStableOffset : partition.highWatermark
 }
@@ -158,33 +162,36 @@ function mustWait(reads: readonly Read[], request: FetchRequest): boolean {
   return sizeBytes < request.minBytes
 }
 
-/** Resolves when there is more to read, a role changes, or the time is over. */
+/** Resolves when a partition has more to read than was `seen`, a role changes, or the time is over. */
 function somethingMoved(
   broker: Broker,
   reads: readonly Read[],
-  request: FetchRequest,
-  replicaId: number,
+  {
+    seen,
+    leftMs,
+    replicaId,
+    isolationLevel,
+  }: { seen: readonly number[]; leftMs: number; replicaId: number; isolationLevel: number },
 ): Promise<void> {
   return new Promise(resolve => {
-    const bounds = reads.map(({ partition }) =>
-      partition === null ? 0 : boundOf(partition, replicaId, request.isolationLevel),
-    )
     const ends: (() => void)[] = []
     const settle = () => {
       for (const end of ends) end()
       timer.cancel()
       resolve()
     }
+    const timer = broker.clock.after(leftMs, settle)
     for (const [index, { partition, from }] of reads.entries()) {
       if (partition === null) continue
       const epoch = partition.leaderEpoch
       const isReady = () =>
-        boundOf(partition, replicaId, request.isolationLevel) > Math.max(bounds[index]!, from.fetchOffset) ||
+        boundOf(partition, replicaId, isolationLevel) > Math.max(seen[index]!, from.fetchOffset) ||
         partition.leaderEpoch !== epoch ||
         !partition.isLeader
+      // What came while the others were read must not be waited for.
+      if (isReady()) return settle()
       ends.push(partition.onChange(() => isReady() && settle()))
     }
-    const timer = broker.clock.after(request.maxWaitMs, settle)
   })
 }
 

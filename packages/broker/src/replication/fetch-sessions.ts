@@ -69,6 +69,8 @@ export class FetchSessions {
       for (const partition of partitions) session.partitions.delete(`${name} ${partition}`)
     }
     merge(session.partitions, request, usesIds, nameOf)
+    // A topic that was unknown when it was first asked for may be known by now.
+    for (const from of session.partitions.values()) if (from.topic === '') from.topic = nameOf(from.topicId)
     return { kind: 'incremental', session, partitions: session.partitions.values() }
   }
 
