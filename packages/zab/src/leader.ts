@@ -17,6 +17,11 @@ export interface LeaderEffects {
   propose(zxid: bigint, entry: Uint8Array): void
   /** Tell all learners, apply, answer. */
   commit(zxid: bigint, entry: Uint8Array): void
+  /**
+   * Ask every learner for a sign of life, behind all that was sent to it, and call `confirmed` with `round` for each that
+   * answers. An answer to a later round stands for the earlier ones.
+   */
+  confirm(round: number): void
   /** This learner cannot be led by this server; the others can. */
   refuse(learner: Sid, reason: string): void
   /** This server must not lead (any longer). Nothing is asked after this. */
@@ -64,7 +69,10 @@ export class Leader {
   #lastCommitted: bigint
   /** Highest transaction each server has on disk. */
   readonly #acked = new Map<Sid, bigint>()
-  readonly #syncs: { zxid: bigint; onSynced: () => void }[] = []
+  readonly #syncs: { zxid: bigint; round: number; onSynced: () => void }[] = []
+  #round = 0
+  /** The newest round each learner has answered. */
+  readonly #confirmed = new Map<Sid, number>()
   /** When each learner was last heard from. */
   readonly #heard = new Map<Sid, number>()
 
@@ -250,7 +258,7 @@ export class Leader {
       this.#outstandingHead++
       this.#lastCommitted = zxid
       this.#effects.commit(zxid, entry)
-      while (this.#syncs.length > 0 && this.#syncs[0]!.zxid <= zxid) this.#syncs.shift()!.onSynced()
+      if (this.#syncs.length > 0) this.#answerSyncs()
     }
     if (this.#outstandingHead === this.#outstanding.length) {
       this.#outstanding = []
@@ -277,10 +285,38 @@ export class Leader {
     return durable
   }
 
-  /** Calls back once everything proposed so far is committed; at once if it is. */
+  /**
+   * Calls back once everything proposed so far is committed and a quorum has confirmed, since this call, that it follows:
+   * a leader that was deposed without noticing never answers (stricter than Apache's).
+   */
   afterOutstanding(onSynced: () => void): void {
-    if (this.outstandingCount === 0) onSynced()
-    else this.#syncs.push({ zxid: this.#lastProposed, onSynced })
+    if (this.#phase !== 'broadcast') return
+    this.#syncs.push({ zxid: this.#lastProposed, round: ++this.#round, onSynced })
+    this.#effects.confirm(this.#round)
+    this.#answerSyncs()
+  }
+
+  /** The newest round that was asked for; whoever is sent a sign of life now answers to it. */
+  get round(): number {
+    return this.#round
+  }
+
+  /** `sid` answered what was sent to it in `round`. */
+  confirmed(sid: Sid, round: number, nowMs: number): void {
+    this.#heard.set(sid, nowMs)
+    this.#confirmed.set(sid, round)
+    if (this.#syncs.length > 0) this.#answerSyncs()
+  }
+
+  #answerSyncs(): void {
+    for (let oldest = this.#syncs[0]; oldest !== undefined; oldest = this.#syncs[0]) {
+      if (oldest.zxid > this.#lastCommitted || this.#phase !== 'broadcast') return
+      const followers = [this.#myId]
+      for (const [sid, round] of this.#confirmed) if (round >= oldest.round) followers.push(sid)
+      if (!this.#rule.isQuorum(followers)) return
+      this.#syncs.shift()
+      oldest.onSynced()
+    }
   }
 
   // ---- life and death ------------------------------------------------------------------------------------------------------------
@@ -293,6 +329,7 @@ export class Leader {
     this.#greeting.delete(sid)
     this.#awaitingSync.delete(sid)
     this.#heard.delete(sid)
+    this.#confirmed.delete(sid)
     this.#newLeaderAcks.delete(sid)
     // Before the epoch is fixed it must not count; afterwards what it said stays true.
     if (this.#epoch === null) this.#connected.delete(sid)

@@ -26,7 +26,7 @@ type ToLeader =
   | { kind: 'info'; acceptedEpoch: bigint }
   | { kind: 'ack-epoch'; currentEpoch: bigint; lastZxid: bigint }
   | { kind: 'ack'; zxid: bigint }
-  | { kind: 'pong' }
+  | { kind: 'pong'; round: number }
 
 const tickMs = 500
 const initMs = 5_000
@@ -42,6 +42,7 @@ export class Cluster {
   readonly history: Txn[] = []
   /** The last transaction some client was told of. */
   acknowledgedCount = 0
+  syncCount = 0
   readonly leaders = new Map<bigint, Sid>()
   readonly syncModes = new Set<string>()
   #partition = new Map<Sid, number>()
@@ -77,6 +78,7 @@ export class Cluster {
     const entry = new Uint8Array(4)
     new DataView(entry.buffer).setUint32(0, this.#nextEntry++)
     this.chance.pick(leading).propose(entry)
+    if (this.chance.happens(0.3)) this.chance.pick(leading).sync()
   }
 
   committed(sid: Sid, position: number, txn: Txn): void {
@@ -119,7 +121,10 @@ class Link {
   }
 
   toLearner(
-    packet: FromLeader | { kind: 'ping' } | { kind: 'database'; log: readonly Txn[]; zxid: bigint },
+    packet:
+      | FromLeader
+      | { kind: 'ping'; round: number }
+      | { kind: 'database'; log: readonly Txn[]; zxid: bigint },
   ): void {
     this.#send(0, this.leader.cluster, () => this.learner.fromLeader(this, packet))
   }
@@ -405,6 +410,7 @@ class Server {
         this.#commit(zxid)
         cluster.acknowledgedCount = Math.max(cluster.acknowledgedCount, this.#appliedCount)
       },
+      confirm: () => this.#ping(),
       refuse: to => this.#handlers.get(to)?.link.break(),
       giveUp: () => this.#later(0, () => this.#over(), true),
     })
@@ -416,13 +422,27 @@ class Server {
     this.#later(
       tickMs,
       () => {
-        for (const { link, isUpToDate } of this.#handlers.values())
-          if (isUpToDate) link.toLearner({ kind: 'ping' })
+        this.#ping()
         this.#leader!.checkQuorum(this.cluster.time.nowMs, syncMs)
         if (this.#leader?.phase !== 'over') this.#tickLeader()
       },
       true,
     )
+  }
+
+  #ping(): void {
+    const { round } = this.#leader!
+    for (const { link, isUpToDate } of this.#handlers.values())
+      if (isUpToDate) link.toLearner({ kind: 'ping', round })
+  }
+
+  /** A client's sync: when it is answered, everything acknowledged before it was asked for is here. */
+  sync(): void {
+    const asked = this.cluster.acknowledgedCount
+    this.#leader!.afterOutstanding(() => {
+      this.cluster.syncCount++
+      assert.ok(this.#appliedCount >= asked, 'a deposed leader answers no sync')
+    })
   }
 
   propose(entry: Uint8Array): void {
@@ -479,7 +499,7 @@ class Server {
     if (this.#handlers.get(from)?.link !== link) return
     if (packet.kind === 'ack-epoch') leader.ackEpoch(from, packet.currentEpoch, packet.lastZxid, nowMs)
     else if (packet.kind === 'ack') leader.ack(from, packet.zxid, nowMs)
-    else leader.heardFrom(from, nowMs)
+    else leader.confirmed(from, packet.round, nowMs)
   }
 
   // ---- following -------------------------------------------------------------------------------------------------------------
@@ -536,7 +556,7 @@ class Server {
     while (this.#inbox.length > 0 && this.#learner !== null) {
       const packet = this.#inbox[0]!
       if (packet.kind === 'ping') {
-        this.#link!.toLeader({ kind: 'pong' })
+        this.#link!.toLeader({ kind: 'pong', round: packet.round })
       } else if (packet.kind === 'database') {
         this.#incoming = packet
       } else {

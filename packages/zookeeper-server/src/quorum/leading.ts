@@ -17,6 +17,8 @@ import type { ForwardedRequest, Quorum } from './replica.ts'
 const endOfSnapshot = Buffer.from('\0\0\0\x0aBenWasHere', 'latin1')
 /** A learner that cannot keep up with this much is cut off; it comes back and is synchronised anew. */
 const maxQueuedBytes = 256 * 1024 * 1024
+/** A learner with so many pings unanswered is as good as silent. */
+const maxPings = 10_000
 /** More connections than any ensemble has learners. */
 const maxConnections = 1000
 
@@ -29,6 +31,7 @@ export class Leading implements Quorum {
   readonly #greeting = new Set<LearnerHandler>()
   readonly #timers: Timer[] = []
   #listener: Listener | null = null
+  #isPingQueued = false
   #end: (reason: string) => void = () => {}
   readonly #ended: Promise<string>
   readonly proposalSizes = { last: -1, min: -1, max: -1 }
@@ -65,6 +68,7 @@ export class Leading implements Quorum {
       sendUpToDate: to => this.#handlers.get(to)?.sendUpToDate(),
       propose: (zxid, entry) => this.#propose(zxid, entry as Buffer),
       commit: (zxid, entry) => this.#commit(zxid, entry as Buffer),
+      confirm: () => this.#pingThisTurn(),
       refuse: (sid, reason) => this.#handlers.get(sid)?.stream.close(new Error(reason)),
       giveUp: reason => this.#end(reason),
     })
@@ -236,8 +240,18 @@ export class Leading implements Quorum {
     throw new Error('a leader knows the sessions')
   }
 
+  /** However many syncs one turn of the event loop brings, their learners are asked once. */
+  #pingThisTurn(): void {
+    if (this.#isPingQueued) return
+    this.#isPingQueued = true
+    queueMicrotask(() => {
+      this.#isPingQueued = false
+      this.#ping()
+    })
+  }
+
   #ping(): void {
-    for (const handler of this.#handlers.values()) handler.ping(this.#leader.lastProposed)
+    for (const handler of this.#handlers.values()) handler.ping(this.#leader.lastProposed, this.#leader.round)
   }
 
   get followers(): { learners: number; synced: number; observers: number; pendingSyncs: number } {
@@ -269,6 +283,8 @@ class LearnerHandler {
   /** Proposals and commits that wait until the learner has what came before; null: nothing is forwarded yet. */
   #kept: Kept[] | null = null
   #isForwarding = false
+  /** The rounds of the pings it has not answered; it answers in order. */
+  readonly #pings: number[] = []
 
   constructor(stream: PeerStream, leading: Leading, context: MemberContext) {
     this.stream = stream
@@ -317,7 +333,7 @@ class LearnerHandler {
         leader.heardFrom(this.sid, nowMs)
         return this.#request(packet)
       case packetType.PING:
-        leader.heardFrom(this.sid, nowMs)
+        leader.confirmed(this.sid, this.#pings.shift() ?? -1, nowMs)
         return this.#touch(packet.data)
       case packetType.REVALIDATE:
         leader.heardFrom(this.sid, nowMs)
@@ -455,7 +471,9 @@ class LearnerHandler {
       this.stream.close(new Error(`learner ${this.sid} does not keep up`))
   }
 
-  ping(lastProposed: bigint): void {
-    if (this.isUpToDate) this.stream.send(packetType.PING, lastProposed)
+  ping(lastProposed: bigint, round: number): void {
+    if (!this.isUpToDate || this.#pings.length >= maxPings) return
+    this.#pings.push(round)
+    this.stream.send(packetType.PING, lastProposed)
   }
 }
