@@ -25,14 +25,14 @@ export class FrameDecoder {
    * Throws MalformedBytesError on a negative or oversized length; the stream is unusable afterwards.
    */
   push(chunk: Buffer, onFrame: (frame: Buffer) => void): void {
-    let rest = this.#buffered === 0 ? chunk : this.#completeHeldFrame(chunk, onFrame)
-    while (rest.length >= 4) {
-      const end = 4 + this.#checkedLength(rest)
-      if (rest.length < end) break
-      onFrame(rest.subarray(4, end))
-      rest = rest.subarray(end)
+    let at = this.#buffered === 0 ? 0 : chunk.length - this.#completeHeldFrame(chunk, onFrame).length
+    while (chunk.length - at >= 4) {
+      const end = at + 4 + this.#checkedLength(chunk, at)
+      if (end > chunk.length) break
+      onFrame(chunk.subarray(at + 4, end))
+      at = end
     }
-    if (rest.length > 0) this.#hold(rest)
+    if (at < chunk.length) this.#hold(at === 0 ? chunk : chunk.subarray(at))
   }
 
   /** Finishes the held frame from `chunk`; returns what is left of the chunk (empty while the frame lacks bytes). */
@@ -46,7 +46,7 @@ export class FrameDecoder {
       this.#chunks = [Buffer.concat(this.#chunks)]
     }
     const head = this.#chunks[0]!
-    const missing = 4 + this.#checkedLength(head) - this.#buffered
+    const missing = 4 + this.#checkedLength(head, 0) - this.#buffered
     if (rest.length < missing) {
       if (rest.length > 0) this.#hold(rest)
       return rest.subarray(rest.length)
@@ -64,8 +64,8 @@ export class FrameDecoder {
     this.#buffered += bytes.length
   }
 
-  #checkedLength(head: Buffer): number {
-    const length = head.readInt32BE(0)
+  #checkedLength(bytes: Buffer, at: number): number {
+    const length = bytes.readInt32BE(at)
     if (length < 0 || length > this.#maxFrameBytes) {
       throw new MalformedBytesError(`frame length ${length} is outside 0..${this.#maxFrameBytes}`)
     }

@@ -23,7 +23,7 @@ import {
 import { isFourLetterWord } from './admin/four-letter-words.ts'
 import type { Applied, DataTree } from './data-tree.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
-import { answerRead, readOpCodes, writeStat } from './pipeline/reads.ts'
+import { answerRead, type ReadContext, readOpCodes, writeStat } from './pipeline/reads.ts'
 import { type ServerStats, Summary } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
@@ -84,6 +84,8 @@ export class ClientConnection implements Watcher {
   readonly #out = new ByteWriter(1024)
   /** Events go before the reply being written: a client must hear of a change before it can see it. */
   #events: Buffer[] = []
+  /** What reads are judged by; made anew when the identities change. */
+  #context: ReadContext | null = null
   #isFlushQueued = false
   #isPaused = false
   #receivedMs = 0
@@ -216,10 +218,12 @@ export class ClientConnection implements Watcher {
     }
     const xid = frame.readInt32BE(0)
     const code = frame.readInt32BE(4)
+    const isRead = readOpCodes.has(code)
+    // The common case makes nothing: no operation, no slice.
+    if (isRead && this.#queue.length === 0) return this.#answerRead(xid, code, frame, 8, this.#receivedMs)
     const body = frame.subarray(8)
     if (code === opCode.auth) return this.#authenticate(xid, body)
     if (code === opCode.sasl) return this.#refuseSasl(xid)
-    const isRead = readOpCodes.has(code)
     const operation: PendingOperation = {
       xid,
       opCode: code,
@@ -228,8 +232,7 @@ export class ClientConnection implements Watcher {
       isWaiting: !isRead,
     }
     if (isRead) {
-      if (this.#queue.length === 0) this.#answerRead(operation)
-      else this.#queue.push(operation)
+      this.#queue.push(operation)
       return
     }
     if (!writeOpCodes.has(code) && code !== opCode.sync) {
@@ -249,10 +252,11 @@ export class ClientConnection implements Watcher {
   sessionGranted(id: bigint, timeoutMs: number, password: Buffer, session: unknown): void {
     if (this.#state === 'closed') return
     this.sessionId = id
+    this.#context = null
     this.sessionTimeoutMs = timeoutMs
     this.session = session
     this.#state = 'serving'
-    this.#finish({ xid: 0, opCode: opCode.createSession, receivedMs: this.#receivedMs })
+    this.#finish(0, opCode.createSession, this.#receivedMs)
     this.#writeConnect(timeoutMs, id, password)
     const early = this.#early
     this.#early = []
@@ -307,7 +311,9 @@ export class ClientConnection implements Watcher {
 
   #addIdentity(identity: Id): void {
     const known = this.identities.some(other => other.scheme === identity.scheme && other.id === identity.id)
-    if (!known) this.identities = [...this.identities, identity]
+    if (known) return
+    this.identities = [...this.identities, identity]
+    this.#context = null
   }
 
   /** SASL is not set up: an answer without a token tells the client to go on without. */
@@ -320,29 +326,26 @@ export class ClientConnection implements Watcher {
 
   // ---- answers ----------------------------------------------------------------------------------------------------
 
-  #answerRead(operation: PendingOperation): void {
+  #readContext(): ReadContext {
+    if (this.#context === null) {
+      const { tree, watches, limits } = this.#host
+      const { sessionId, identities } = this
+      this.#context = { tree, watches, watcher: this, sessionId, identities, skipAcl: limits.skipAcl }
+    }
+    return this.#context
+  }
+
+  /** The request record begins at `at` in `bytes`. */
+  #answerRead(xid: number, code: number, bytes: Buffer, at: number, receivedMs: number): void {
     const out = this.#out
     const start = this.#beginFrame()
     const zxid = this.#host.tree.lastProcessedZxid
-    out.int32(operation.xid)
+    out.int32(xid)
     out.int64(zxid)
     out.int32(0)
     let err: number
     try {
-      const { tree, watches, limits } = this.#host
-      err = answerRead(
-        operation.opCode,
-        operation.body,
-        {
-          tree,
-          watches,
-          watcher: this,
-          sessionId: this.sessionId,
-          identities: this.identities,
-          skipAcl: limits.skipAcl,
-        },
-        out,
-      )
+      err = answerRead(code, new ByteReader(bytes, at), this.#readContext(), out)
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
       err = errorCode.MARSHALLINGERROR
@@ -352,7 +355,7 @@ export class ClientConnection implements Watcher {
       out.patchInt32(start + 16, err)
     }
     this.#endFrame(start)
-    this.#finish(operation)
+    this.#finish(xid, code, receivedMs)
   }
 
   /** The transaction of the oldest waiting write has been applied. False if it is none of this connection's. */
@@ -376,7 +379,7 @@ export class ClientConnection implements Watcher {
     if (applied.err === errorCode.OK)
       writeResult(this.#out, this.#host.tree, code === opCode.error ? operation.opCode : code, applied)
     this.#endFrame(start)
-    this.#finish(operation)
+    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
     else this.#answerReadsInTurn()
     return true
@@ -393,7 +396,7 @@ export class ClientConnection implements Watcher {
     while (this.#queue.length > 0 && !this.#queue[0]!.isWaiting && this.#state === 'serving') {
       const operation = this.#queue.shift()!
       if (operation.opCode === opCode.sync) this.#answerSync(operation)
-      else this.#answerRead(operation)
+      else this.#answerRead(operation.xid, operation.opCode, operation.body, 0, operation.receivedMs)
     }
     this.#resumeIfPossible()
   }
@@ -414,7 +417,7 @@ export class ClientConnection implements Watcher {
       })
     }
     this.#endFrame(start)
-    this.#finish(operation)
+    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
   }
 
   notify(type: number, path: string, zxid: bigint): void {
@@ -488,14 +491,13 @@ export class ClientConnection implements Watcher {
     this.socket.write(bytes)
   }
 
-  #finish(operation: { xid: number; opCode: number; receivedMs: number }): void {
+  #finish(xid: number, code: number, receivedMs: number): void {
     const nowMs = this.#host.clock.monotonicMs()
-    const latencyMs = nowMs - operation.receivedMs
+    const latencyMs = nowMs - receivedMs
     this.latencyMs.add(latencyMs)
     this.#host.stats.latencyMs.add(latencyMs)
-    this.lastOperation =
-      operationNames[operation.opCode] ?? (operation.opCode === opCode.createSession ? 'SESS' : 'NA')
-    this.lastXid = operation.xid
+    this.lastOperation = operationNames[code] ?? (code === opCode.createSession ? 'SESS' : 'NA')
+    this.lastXid = xid
     this.lastZxid = this.#host.tree.lastProcessedZxid
     this.lastResponseMs = nowMs
     this.lastLatencyMs = latencyMs

@@ -64,8 +64,7 @@ export const readOpCodes: ReadonlySet<number> = new Set([
  * Answers a read: writes the body of the reply and gives 0, or gives the error, and then what was written is void.
  * Throws MalformedBytesError when the request cannot be read.
  */
-export function answerRead(code: number, body: Buffer, context: ReadContext, out: ByteWriter): number {
-  const reader = new ByteReader(body)
+export function answerRead(code: number, reader: ByteReader, context: ReadContext, out: ByteWriter): number {
   switch (code) {
     case opCode.getData: {
       const { path, watch } = getDataRequest.read(reader)
