@@ -5,6 +5,10 @@ import { anonymousObserver, initialMessage, readInitialMessage } from './electio
 
 const maxMessageBytes = 512 * 1024
 const handshakeMs = 5_000
+/** A server that reads nothing is sent nothing more; the newest message follows when it does. */
+const maxPendingBytes = 64 * 1024
+/** Servers that the configuration does not know may listen in, but not without bound. */
+const maxStrangers = 100
 
 /**
  * One connection between each pair of servers, on the election ports: opened by the one with the larger number; the other
@@ -62,8 +66,8 @@ export class ElectionConnections {
   send(to: Sid, message: Buffer): void {
     this.#last.set(to, message)
     const connection = this.#connections.get(to)
-    if (connection !== undefined) connection.write(message)
-    else this.#connect(to)
+    if (connection === undefined) this.#connect(to)
+    else if (connection.pendingBytes < maxPendingBytes) connection.write(message)
   }
 
   connectAll(): void {
@@ -94,6 +98,7 @@ export class ElectionConnections {
   }
 
   #accept(connection: Connection): void {
+    if (this.#incoming.size >= maxStrangers + this.#addresses.size) return connection.destroy()
     let received = Buffer.alloc(0)
     this.#incoming.add(connection)
     const timeout = this.#clock.after(handshakeMs, () => connection.destroy())
@@ -141,11 +146,21 @@ export class ElectionConnections {
 
   #register(sid: Sid, connection: Connection, received: Buffer): void {
     const older = this.#connections.get(sid)
+    if (older === undefined && this.#connections.size >= maxStrangers + this.#addresses.size) {
+      this.#log.warn(`Too many election connections: server ${sid} is turned away`)
+      return connection.destroy()
+    }
     this.#connections.set(sid, connection)
     older?.destroy()
     const decoder = new FrameDecoder(maxMessageBytes)
     connection.onClose = () => {
-      if (this.#connections.get(sid) === connection) this.#connections.delete(sid)
+      if (this.#connections.get(sid) !== connection) return
+      this.#connections.delete(sid)
+      if (!this.#addresses.has(sid)) this.#last.delete(sid)
+    }
+    connection.onDrain = () => {
+      const last = this.#last.get(sid)
+      if (last !== undefined) connection.write(last)
     }
     connection.onData = chunk => {
       try {

@@ -33,7 +33,7 @@ export class EpochFiles {
     else files.#accepted = accepted
     const fix =
       'the files do not belong together: restore them, or remove this data directory (keep myid) so that the server copies its state from the others'
-    if (files.#current < epochOfData && files.#accepted > epochOfData) {
+    if (files.#current < epochOfData && files.#accepted >= epochOfData) {
       // It ended between taking over a leader's history and noting that leader's epoch. What it has is the beginning of that
       // history, so it is as one that followed in the epoch of its last transaction.
       log.warn(
