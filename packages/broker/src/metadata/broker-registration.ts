@@ -12,6 +12,10 @@ import {
 } from './zookeeper-layout.ts'
 import { isCode, type ZooKeeperSession, zooKeeperErrorCode as znode } from './zookeeper-session.ts'
 
+/** Sessions expire on a tick of the ensemble's leader, a little after their time. */
+const expiryMarginMs = 6000
+const expiryPollMs = 200
+
 /** Makes the znodes every broker expects to find. */
 export async function ensureRootPaths(zookeeper: ZooKeeperSession): Promise<void> {
   for (const path of persistentPaths) await zookeeper.ensure(path)
@@ -95,7 +99,10 @@ export class BrokerRegistration {
           this.#epoch = Number(stat.czxid)
           return this.#epoch
         }
-        if (stat.ephemeralOwner !== zookeeper.earlierSessionId) throw this.#taken(error)
+        if (stat.ephemeralOwner !== zookeeper.earlierSessionId) {
+          if (!(await this.#hasGone(path))) throw this.#taken(error)
+          continue
+        }
         await zookeeper.delete(path).catch(reason => {
           if (!isCode(reason, znode.NONODE)) throw reason
         })
@@ -104,14 +111,30 @@ export class BrokerRegistration {
     throw new Error(`${path} keeps coming and going; is another broker with id ${id} starting?`)
   }
 
+  /**
+   * Waits for the entry of another session to vanish: a broker that was killed and started again at once meets its own last
+   * life. One that runs keeps its session, and its entry stays.
+   */
+  async #hasGone(path: string): Promise<boolean> {
+    const { zookeeper, clock, settings } = this.#broker
+    const waitMs = settings.values['zookeeper.session.timeout.ms']! + expiryMarginMs
+    const deadlineMs = clock.monotonicMs() + waitMs
+    this.#log.info(`${path} is there already; waiting up to ${waitMs} ms for its session to expire`)
+    while (clock.monotonicMs() < deadlineMs) {
+      await new Promise<void>(resolve => clock.after(expiryPollMs, resolve))
+      if ((await zookeeper.exists(path)) === null) return true
+    }
+    return false
+  }
+
   #taken(cause: Error): Error {
     const { id, settings } = this.#broker
     const error = new ConfigError({
       key: 'broker.id',
       value: id,
       where: settings.given.get('broker.id')?.where ?? settings.file,
-      problem: `is registered in ZooKeeper already (${paths.broker(id)}): another broker with this id runs, or the session of its last life has not expired yet`,
-      fix: `give this broker an id of its own, or wait zookeeper.session.timeout.ms (${settings.values['zookeeper.session.timeout.ms']} ms) and start it again`,
+      problem: `is registered in ZooKeeper already (${paths.broker(id)}): another broker with this id runs`,
+      fix: 'give this broker an id of its own, or stop the other one',
     })
     error.cause = cause
     return error
