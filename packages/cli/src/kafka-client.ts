@@ -99,9 +99,12 @@ export interface GroupRecord {
 export class ClientError extends ToolError {
   override name = 'ClientError'
   readonly isPassing: boolean
+  /** The membership that was lost, which the group still waits for. */
+  readonly memberId: string | null
 
-  constructor(error: unknown) {
+  constructor(error: unknown, memberId: string | null) {
     super(reasonOf(error))
+    this.memberId = memberId
     this.isPassing = findErrorBy(error as Error, 'canRetry', false) === null
   }
 }
@@ -157,7 +160,7 @@ export async function joinGroup(options: {
       for (const [name, offset] of stream.offsetsToFetch) starts.set(name, offset)
     })
     return {
-      records: readRecords(stream, starts),
+      records: readRecords(consumer, stream, starts),
       async commit(records) {
         const offsets = records.map(({ topic, partition, offset, leaderEpoch }) => ({
           topic,
@@ -189,12 +192,14 @@ export async function joinGroup(options: {
       },
     }
   } catch (error) {
+    const { memberId } = consumer
     await consumer.close(true).catch(() => {})
-    throw new ClientError(error)
+    throw new ClientError(error, memberId)
   }
 }
 
 async function* readRecords(
+  consumer: Consumer,
   stream: AsyncIterable<Message>,
   starts: Map<string, bigint>,
 ): AsyncGenerator<GroupRecord> {
@@ -214,7 +219,7 @@ async function* readRecords(
       }
     }
   } catch (error) {
-    throw new ClientError(error)
+    throw new ClientError(error, consumer.memberId)
   }
 }
 

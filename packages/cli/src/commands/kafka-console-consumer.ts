@@ -4,6 +4,7 @@ import type { CommandIo } from '../io.ts'
 import { ClientError, type GroupRecord, joinGroup } from '../kafka-client.ts'
 import { clientProperties, milliseconds, warnOfUnused } from '../kafka-tools/client-properties.ts'
 import { Cluster } from '../kafka-tools/cluster.ts'
+import { removeMember } from '../kafka-tools/groups.ts'
 import { earliest, latest, offsetsAt, partitionName, partitionsOf } from '../kafka-tools/offsets.ts'
 import { type Options, UsageError } from '../kafka-tools/options.ts'
 import { PartitionReader } from '../kafka-tools/partition-reader.ts'
@@ -106,7 +107,7 @@ export const run = tool<Name>(spec, async (options, io) => {
   try {
     const topics = await topicsOf(cluster, settings)
     if (settings.groupId !== null && settings.partition === null)
-      await readAsMember(settings, settings.groupId, topics, printing, io)
+      await readAsMember(cluster, settings, settings.groupId, topics, printing, io)
     else await readAlone(cluster, settings, topics, printing, io)
   } finally {
     await printing.finish()
@@ -250,6 +251,7 @@ async function readAlone(
 
 /** As a member of the group; joins again when the connection to leaders or coordinator is lost. */
 async function readAsMember(
+  cluster: Cluster,
   settings: Settings,
   groupId: string,
   topics: readonly string[],
@@ -269,7 +271,17 @@ async function readAsMember(
       if (!isPassing || performance.now() - lastProgressMs > giveUpMs) throw error
       if (!printing.isOver) io.stderr.write(`WARN joining the group again: ${error.message}\n`)
       await printing.orEnd(sleep(pauseBeforeJoiningMs))
+      if (error.memberId !== null) await printing.orEnd(giveUpMembership(cluster, groupId, error.memberId))
     }
+  }
+}
+
+/** The group should not wait for who will not come back; if it cannot be told, it finds out by itself. */
+async function giveUpMembership(cluster: Cluster, groupId: string, memberId: string): Promise<void> {
+  try {
+    await removeMember(cluster, groupId, memberId)
+  } catch (error) {
+    if (!(error instanceof ToolError)) throw error
   }
 }
 

@@ -6,6 +6,7 @@ import {
   deleteGroups,
   describeGroups,
   errorCode,
+  leaveGroup,
   listGroups,
   offsetCommit,
   offsetDelete,
@@ -245,6 +246,22 @@ export async function deleteOffsets(
         code,
       })),
     )
+  })
+}
+
+/** Tells a group that a member will not come back, so that it need not wait for its session to end. */
+export async function removeMember(cluster: Cluster, id: string, memberId: string): Promise<void> {
+  await cluster.retry(async () => {
+    const coordinator = await cluster.groupCoordinator(id)
+    const connection = await cluster.connection(coordinator.id)
+    const version = connection.versionOf(leaveGroup as unknown as Api)
+    const answer = await connection.request(
+      leaveGroup,
+      version >= 3 ? { groupId: id, members: [{ memberId }] } : { groupId: id, memberId },
+      { timeoutMs: cluster.options.requestTimeoutMs, version },
+    )
+    const codes = [answer.errorCode, ...answer.members.map(member => member.errorCode)]
+    for (const code of codes) if (code !== errorCode.UNKNOWN_MEMBER_ID) check(code)
   })
 }
 
