@@ -83,3 +83,22 @@ test('CRC-32C is Castagnoli’s and can be computed in pieces', () => {
   assert.equal(crc32c(text), 0xe3069283)
   assert.equal(crc32c(text.subarray(4), crc32c(text.subarray(0, 4))), 0xe3069283)
 })
+
+test('64-bit numbers are written and read to the last bit', () => {
+  const writer = new ByteWriter(1)
+  const values = [
+    0n,
+    1n,
+    -1n,
+    2n ** 63n - 1n,
+    -(2n ** 63n),
+    0x0123456789abcdefn,
+    -0x0123456789abcdefn,
+    0xffffffffn,
+  ]
+  for (const value of values) writer.int64(value)
+  const bytes = writer.written()
+  for (const [index, value] of values.entries()) assert.equal(bytes.readBigInt64BE(index * 8), value)
+  const reader = new ByteReader(bytes)
+  for (const value of values) assert.equal(reader.int64(), value)
+})

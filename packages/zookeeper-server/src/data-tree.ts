@@ -419,10 +419,28 @@ const noNode = -101
 const nodeExists = -110
 const emptySet: ReadonlySet<string> = new Set()
 
+/** Data of znodes lies together in slabs of its own, so that a few bytes never keep a received chunk in memory. */
+const slabBytes = 16 * 1024
+let slab: Buffer = Buffer.alloc(0)
+let slabUsed = 0
+
 /** A copy unless the buffer has its memory to itself. */
 function owned(data: Buffer | null): Buffer | null {
   if (data === null || data.length === 0) return data === null ? null : noData
-  return data.buffer.byteLength === data.length ? data : Buffer.from(data)
+  if (data.buffer.byteLength === data.length) return data
+  const { length } = data
+  if (length > slabBytes / 4) {
+    const copy = Buffer.allocUnsafeSlow(length)
+    copy.set(data)
+    return copy
+  }
+  if (length > slab.length - slabUsed) {
+    slab = Buffer.allocUnsafeSlow(slabBytes)
+    slabUsed = 0
+  }
+  slab.set(data, slabUsed)
+  slabUsed += length
+  return slab.subarray(slabUsed - length, slabUsed)
 }
 
 /** Equal ACLs are stored once, however many znodes have them. */

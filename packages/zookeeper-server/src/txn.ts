@@ -133,7 +133,7 @@ function readBody(type: number, reader: ByteReader): Txn {
     case opCode.closeSession:
       return {
         type: 'closeSession',
-        paths: reader.remaining < 4 ? null : closeSessionTxn.read(reader).paths2Delete,
+        paths: hasNoPaths(reader) ? null : closeSessionTxn.read(reader).paths2Delete,
       }
     case opCode.error:
       return { type: 'error', ...errorTxn.read(reader) }
@@ -145,6 +145,15 @@ function readBody(type: number, reader: ByteReader): Txn {
     default:
       throw new MalformedBytesError(`transaction of unknown type ${type}`)
   }
+}
+
+/**
+ * Servers before 3.6, and those with `closeSessionTxn.enabled=false`, write no list. Twelve bytes that begin with 2 are then
+ * the digest: a list of two paths is longer.
+ */
+function hasNoPaths(reader: ByteReader): boolean {
+  const { remaining, position, buffer } = reader
+  return remaining < 4 || (remaining === 12 && buffer.readInt32BE(position) === 2)
 }
 
 function readPart(code: number, data: Buffer | null): Txn {

@@ -169,6 +169,7 @@ test('an empty multi takes a zxid; a mixed one cannot be read', async () => {
     { type: opCode.getData, body: encode(getDataRequest, { path: '/', watch: false }) },
   ])
   assert.equal(mixed.err, -5)
+  assert.equal((await client.multi([{ type: opCode.create, body: createBody('/x', 7) }])).err, -5)
   assert.equal((await client.exists('/x')).err, -101)
 })
 

@@ -12,6 +12,7 @@ import {
   deleteRequest,
   errorCode,
   type Id,
+  type MultiOp,
   opCode,
   parentOf,
   pathProblem,
@@ -242,7 +243,7 @@ export class Preparer {
   #checkMode(code: number, flags: number, ttl: bigint): void {
     const isTtlMode =
       flags === createMode.PERSISTENT_WITH_TTL || flags === createMode.PERSISTENT_SEQUENTIAL_WITH_TTL
-    if (flags < 0 || flags > 6) throw new Refusal(errorCode.BADARGUMENTS)
+    if (!isMode(flags)) throw new Refusal(errorCode.BADARGUMENTS)
     if (code === opCode.createTTL) {
       if (!this.#options.extendedTypes) throw new Refusal(errorCode.UNIMPLEMENTED)
       if (!isTtlMode || ttl < 1n || ttl > maxTtlMs) throw new Refusal(errorCode.BADARGUMENTS)
@@ -299,6 +300,9 @@ export class Preparer {
     const ops = readMultiRequest(new ByteReader(request.body))
     if (ops.some(op => op.type === opCode.getData || op.type === opCode.getChildren))
       throw new Refusal(errorCode.MARSHALLINGERROR)
+    // Apache finds a create mode that does not exist while it reads the request, not while it carries it out.
+    if (ops.some(op => isCreate(op.type) && !isMode(flagsOf(op))))
+      throw new Refusal(errorCode.MARSHALLINGERROR)
     const parts: MultiPart[] = []
     try {
       this.#outlook.allOrNothing(() => {
@@ -349,6 +353,24 @@ function codeOf(error: unknown): number {
   if (error instanceof Refusal) return error.code
   if (error instanceof MalformedBytesError) return errorCode.MARSHALLINGERROR
   throw error
+}
+
+function isCreate(code: number): boolean {
+  return (
+    code === opCode.create ||
+    code === opCode.create2 ||
+    code === opCode.createContainer ||
+    code === opCode.createTTL
+  )
+}
+
+function isMode(flags: number): boolean {
+  return flags >= 0 && flags <= 6
+}
+
+/** The create mode at the end of a create request; a TTL stands behind it. */
+function flagsOf({ type, body }: MultiOp): number {
+  return body.readInt32BE(body.length - (type === opCode.createTTL ? 12 : 4))
 }
 
 function checkPath(path: string): void {

@@ -254,13 +254,14 @@ function countDescendants(path: string, context: ReadContext, out: ByteWriter): 
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   let count = 0
-  const visit = (prefix: string, children: ReadonlySet<string> | null) => {
-    for (const name of children ?? []) {
-      count++
-      visit(`${prefix}${name}/`, context.tree.nodes.get(prefix + name)!.children)
-    }
+  // Not by recursion: how deep a tree is, clients decide.
+  const parents = [path]
+  for (let parent = parents.pop(); parent !== undefined; parent = parents.pop()) {
+    const { children } = context.tree.nodes.get(parent)!
+    if (children === null) continue
+    count += children.size
+    for (const name of children) parents.push(parent === '/' ? `/${name}` : `${parent}/${name}`)
   }
-  visit(path === '/' ? '/' : `${path}/`, node.children)
   out.int32(count)
   return errorCode.OK
 }
