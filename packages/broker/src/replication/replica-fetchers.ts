@@ -24,6 +24,8 @@ export class ReplicaFetchers {
   readonly #log: Log
   readonly #byLeader = new Map<number, Map<Partition, Followed>>()
   readonly #running = new Set<number>()
+  /** Logs being cut right now: such a partition may not take a new role before that is done. */
+  readonly #cutting = new Map<Partition, Promise<void>>()
   #isStopped = false
 
   constructor(broker: Broker) {
@@ -49,6 +51,12 @@ export class ReplicaFetchers {
 
   remove(partition: Partition): void {
     for (const followed of this.#byLeader.values()) followed.delete(partition)
+  }
+
+  /** Ends following; resolves when nothing cuts the log any more, rejects if a cut failed. */
+  async release(partition: Partition): Promise<void> {
+    this.remove(partition)
+    await this.#cutting.get(partition)
   }
 
   stop(): void {
@@ -145,7 +153,7 @@ export class ReplicaFetchers {
           this.#broker.clock.monotonicMs() + this.#broker.settings.values['replica.fetch.backoff.ms']!
         return
     }
-    if (fetched.divergingEpoch.epoch >= 0) return this.#truncate(partition, fetched.divergingEpoch)
+    if (fetched.divergingEpoch.epoch >= 0) return this.#truncate(leader, one, fetched.divergingEpoch)
     try {
       if (fetched.records !== null && fetched.records.length > 0) log.appendAsFollower(fetched.records)
       partition.followHighWatermark(fetched.highWatermark)
@@ -162,7 +170,12 @@ export class ReplicaFetchers {
   }
 
   /** The logs part where the leader says, or where this log's epochs say, whichever is earlier (KIP-101, KIP-595). */
-  async #truncate(partition: Partition, diverging: { epoch: number; endOffset: number }): Promise<void> {
+  async #truncate(
+    leader: number,
+    one: Followed,
+    diverging: { epoch: number; endOffset: number },
+  ): Promise<void> {
+    const { partition } = one
     const { log } = partition
     const own = log.leaderEpochs.endOffsetFor(diverging.epoch, log.logEndOffset)
     const common =
@@ -171,22 +184,40 @@ export class ReplicaFetchers {
         : own.epoch >= 0
           ? own.endOffset
           : diverging.endOffset
-    await log.truncateTo(Math.min(common, log.logEndOffset))
-    partition.followHighWatermark(partition.highWatermark)
+    await this.#cut(leader, one, async () => {
+      await log.truncateTo(Math.min(common, log.logEndOffset))
+      partition.followHighWatermark(partition.highWatermark)
+    })
+  }
+
+  /** Changes the end of a log that is still followed; a new role waits for it. */
+  async #cut(leader: number, one: Followed, task: () => Promise<void>): Promise<void> {
+    const { partition } = one
+    if (this.#byLeader.get(leader)?.get(partition) !== one) return
+    const done = task()
+    this.#cutting.set(partition, done)
+    try {
+      await done
+    } finally {
+      this.#cutting.delete(partition)
+    }
   }
 
   /** This log ends where the leader's does not reach, or begins later than this one ends. */
-  async #outOfRange(leader: number, { partition, leaderEpoch }: Followed): Promise<void> {
+  async #outOfRange(leader: number, one: Followed): Promise<void> {
+    const { partition, leaderEpoch } = one
     const { log } = partition
     const latest = await this.#leaderOffset(leader, partition, leaderEpoch, -1)
-    if (latest < log.logEndOffset) return log.truncateTo(latest)
+    if (latest < log.logEndOffset) return this.#cut(leader, one, () => log.truncateTo(latest))
     const earliest = await this.#leaderOffset(leader, partition, leaderEpoch, -2)
-    if (earliest > log.logEndOffset) {
-      await log.truncateFullyAndStartAt(earliest)
-      partition.followHighWatermark(earliest)
-    } else if (earliest > log.logStartOffset) {
-      await log.deleteRecordsBefore(earliest)
-    }
+    await this.#cut(leader, one, async () => {
+      if (earliest > log.logEndOffset) {
+        await log.truncateFullyAndStartAt(earliest)
+        partition.followHighWatermark(earliest)
+      } else if (earliest > log.logStartOffset) {
+        await log.deleteRecordsBefore(earliest)
+      }
+    })
   }
 
   async #leaderOffset(

@@ -204,15 +204,14 @@ export class ReplicaManager {
         await partition.log.setTopicId(topicId)
       }
       if (state.leaderEpoch < partition.leaderEpoch) return errorCode.STALE_CONTROLLER_EPOCH
+      if (state.leaderEpoch > partition.leaderEpoch) await this.#fetchers.release(partition)
       const role = partition.become(stateOf(state), clock.monotonicMs())
       if (role === 'unchanged') return errorCode.NONE
       const leaderEpoch = partition.leaderEpoch
       this.#log.info(
         `[Broker id=${id}] ${role === 'leader' ? 'Leader' : 'Follower'} ${topic}-${state.partitionIndex} with leader epoch ${leaderEpoch}, ISR [${state.isr.join(',')}]`,
       )
-      if (role === 'leader') {
-        this.#fetchers.remove(partition)
-      } else {
+      if (role === 'follower') {
         // Without epochs only what is below the high watermark is surely common with the leader.
         if (partition.log.leaderEpochs.latest === -1) await partition.log.truncateTo(partition.highWatermark)
         this.#fetchers.add(partition)
@@ -280,7 +279,7 @@ export class ReplicaManager {
   }
 
   async #stop(partition: Partition, isDelete: boolean): Promise<void> {
-    this.#fetchers.remove(partition)
+    await this.#fetchers.release(partition)
     if (!isDelete) return
     const { topic, partition: index } = partition
     this.#partitions.delete(partition.log.name)
