@@ -24,31 +24,35 @@ export async function deserializeDatabase(source: ByteSource, tree: DataTree): P
   const sessions = new Map<bigint, number>()
   for (let left = await input.int(); left > 0; left--) sessions.set(await input.long(), await input.int())
   const acls = await readAcls(input, tree)
-  for (;;) {
-    const stored = await input.string()
-    if (stored === '/') break
-    const path = stored === '' ? '/' : stored
-    const data = await input.data()
-    const fixed = await input.take(68)
-    const key = fixed.readBigInt64BE(0)
+  // Each read waits, and there are millions of znodes: two reads each, by taking the length of what follows along.
+  let pathLength = checkedLength(await input.int(), 0, maxStringBytes)
+  while (pathLength !== 1) {
+    const head = await input.take(pathLength + 4)
+    const path = pathLength === 0 ? '/' : head.toString('utf8', 0, pathLength)
+    const dataLength = checkedLength(head.readInt32BE(pathLength), -1, maxDataBytes)
+    const at = Math.max(dataLength, 0)
+    const rest = await input.take(at + 72)
+    const key = rest.readBigInt64BE(at)
     const acl = acls.get(key)
     if (acl === undefined) throw new Error(`znode ${path} has ACL ${key}, which is not in the snapshot`)
     const node = new Znode(
       path,
-      data,
+      dataLength === -1 ? null : Buffer.from(rest.subarray(0, at)),
       acl,
-      fixed.readBigInt64BE(52),
-      fixed.readBigInt64BE(8),
-      Number(fixed.readBigInt64BE(24)),
+      rest.readBigInt64BE(at + 52),
+      rest.readBigInt64BE(at + 8),
+      Number(rest.readBigInt64BE(at + 24)),
     )
-    node.mzxid = fixed.readBigInt64BE(16)
-    node.mtimeMs = Number(fixed.readBigInt64BE(32))
-    node.version = fixed.readInt32BE(40)
-    node.cversion = fixed.readInt32BE(44)
-    node.aversion = fixed.readInt32BE(48)
-    node.pzxid = fixed.readBigInt64BE(60)
+    node.mzxid = rest.readBigInt64BE(at + 16)
+    node.mtimeMs = Number(rest.readBigInt64BE(at + 32))
+    node.version = rest.readInt32BE(at + 40)
+    node.cversion = rest.readInt32BE(at + 44)
+    node.aversion = rest.readInt32BE(at + 48)
+    node.pzxid = rest.readBigInt64BE(at + 60)
     if (!tree.restoreNode(path, node)) throw new Error(`znode ${path} stands before its parent`)
+    pathLength = checkedLength(rest.readInt32BE(at + 68), 0, maxStringBytes)
   }
+  if ((await input.take(1))[0] !== 0x2f) throw new Error('a znode whose path is one character')
   tree.finishRestore()
   return sessions
 }
@@ -92,12 +96,11 @@ class StreamReader {
     if (length < 0 || length > maxStringBytes) throw new Error(`a string of ${length} bytes`)
     return (await this.take(length)).toString('utf8')
   }
+}
 
-  async data(): Promise<Buffer | null> {
-    const length = await this.int()
-    if (length < -1 || length > maxDataBytes) throw new Error(`a znode of ${length} bytes`)
-    return length === -1 ? null : Buffer.from(await this.take(length))
-  }
+function checkedLength(length: number, least: number, most: number): number {
+  if (length < least || length > most) throw new Error(`a field of ${length} bytes`)
+  return length
 }
 
 /** Loads a snapshot file into `tree`. Throws DataError when it is not whole or its checksums do not match. */
