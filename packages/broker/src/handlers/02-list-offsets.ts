@@ -22,15 +22,16 @@ export default handler(listOffsets, [1, 9], async (request, { apiVersion }, brok
     request.topics.map(async ({ name, partitions }) => ({
       name,
       partitions: await Promise.all(
-        partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => ({
-          partitionIndex,
-          ...(await find(broker, name, partitionIndex, {
+        partitions.map(async ({ partitionIndex, currentLeaderEpoch, timestamp }) => {
+          const { leaderEpoch, ...found } = await find(broker, name, partitionIndex, {
             currentLeaderEpoch,
             timestamp,
             replicaId: request.replicaId,
             apiVersion,
-          })),
-        })),
+          })
+          // Before version 4 there is no field for the epoch.
+          return { partitionIndex, ...found, ...(apiVersion >= 4 ? { leaderEpoch } : {}) }
+        }),
       ),
     })),
   ),
