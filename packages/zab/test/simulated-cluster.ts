@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { QuorumRule, Sid } from '../src/index.ts'
-import { Server, type Txn } from './simulated-server.ts'
+import type { Txn } from './simulated-link.ts'
+import { Server } from './simulated-server.ts'
 import { Chance, SimulatedTime } from './simulated-time.ts'
 
 /** Servers, disks and wires of an ensemble in simulated time. Checks Zab's promises at every step. */
