@@ -3,27 +3,24 @@ import type { Clock, Connection, Log } from '@vivarium/platform'
 import {
   authPacket,
   type ConnectRequest,
-  createResponse,
   errorCode,
   type Id,
   keeperState,
-  type MultiResult,
   opCode,
   operationNames,
   permission,
   readConnectRequest,
   replyHeader,
-  type Stat,
   specialXid,
   syncRequest,
   watcherEvent,
   writeConnectResponse,
-  writeMultiResponse,
 } from '@vivarium/zookeeper-protocol'
 import { isFourLetterWord } from './admin/four-letter-words.ts'
 import type { Applied, DataTree } from './data-tree.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
-import { answerRead, type ReadContext, readOpCodes, writeStat } from './pipeline/reads.ts'
+import { answerRead, type ReadContext, readOpCodes } from './pipeline/reads.ts'
+import { writeResult } from './pipeline/write-result.ts'
 import { type ServerStats, Summary } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
@@ -570,43 +567,3 @@ const writeOpCodes: ReadonlySet<number> = new Set([
   opCode.reconfig,
   opCode.closeSession,
 ])
-
-/** The body of a write's reply. */
-function writeResult(out: ByteWriter, tree: DataTree, code: number, applied: Applied): void {
-  switch (code) {
-    case opCode.create:
-      return createResponse.write(out, { path: applied.path! })
-    case opCode.create2:
-    case opCode.createContainer:
-    case opCode.createTTL:
-      createResponse.write(out, { path: applied.path! })
-      return writeStat(out, tree, applied.node!)
-    case opCode.setData:
-    case opCode.setACL:
-      return writeStat(out, tree, applied.node!)
-    case opCode.multi:
-      return writeMultiResponse(out, multiResults(applied.parts!))
-  }
-}
-
-function multiResults(parts: readonly Applied[]): MultiResult[] {
-  const failed = parts.some(part => part.err !== errorCode.OK)
-  return parts.map(part => (failed ? { type: -1, err: part.err } : multiResult(part)))
-}
-
-function multiResult(part: Applied): MultiResult {
-  switch (part.code) {
-    case opCode.create:
-      return { type: opCode.create, path: part.path! }
-    case opCode.create2:
-    case opCode.createContainer:
-    case opCode.createTTL:
-      return { type: opCode.create2, path: part.path!, stat: part.stat! }
-    case opCode.delete:
-      return { type: opCode.delete }
-    case opCode.setData:
-      return { type: opCode.setData, stat: part.stat as Stat }
-    default:
-      return { type: opCode.check }
-  }
-}

@@ -86,7 +86,8 @@ export class Database {
   /** The newest transaction in the log, or in the tree if that is newer (after a snapshot from the leader). */
   get lastLoggedZxid(): bigint {
     const { lastProcessedZxid } = this.tree
-    return lastProcessedZxid > this.#lastLoggedZxid ? lastProcessedZxid : this.#lastLoggedZxid
+    if (lastProcessedZxid > this.#lastLoggedZxid) return lastProcessedZxid
+    return this.#lastLoggedZxid
   }
 
   get folders(): { readonly snapshots: string; readonly logs: string } {

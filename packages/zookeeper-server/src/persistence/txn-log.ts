@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { ByteWriter } from '@vivarium/bytes'
-import { assert, type Clock, type Disk, type DiskFile, type Log } from '@vivarium/platform'
+import type { Clock, Disk, DiskFile, Log } from '@vivarium/platform'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { listFiles, logName } from './file-names.ts'
