@@ -55,9 +55,3 @@ export class Link {
     time.after(chance.below(50), () => this.leader.linkBroke(this))
   }
 }
-
-interface Handler {
-  link: Link
-  isForwarding: boolean
-  isUpToDate: boolean
-}

@@ -20,6 +20,12 @@ const tickMs = 500
 const initMs = 5_000
 const syncMs = 2_000
 
+interface Handler {
+  link: Link
+  isForwarding: boolean
+  isUpToDate: boolean
+}
+
 /** One server: a process that can die, and a disk that loses what was not synced. Carries out what the cores ask. */
 export class Server {
   readonly cluster: Cluster
