@@ -281,10 +281,11 @@ export class Monitor {
     await this.#kafka.send(
       transitions.flatMap(transition => {
         const value = JSON.stringify(transition)
-        const both = [{ topic: topics.history, key: transition.fingerprint, value }]
-        return transition.state === 'inactive'
-          ? both
-          : [...both, { topic: topics.alerts, key: transition.fingerprint, value }]
+        const key = transition.fingerprint
+        return [
+          { topic: topics.history, key, value },
+          { topic: topics.alerts, key, value },
+        ]
       }),
     )
     for (const transition of transitions) {

@@ -79,8 +79,18 @@ export async function readTopics(
 /** Asks brokers what there is and how far it goes. */
 export class TopologyReader {
   readonly #admin: Admin
+  /** Never joins its group: only consumers can be asked for offsets across all leaders. */
+  readonly #offsets: Consumer
 
   constructor(bootstrapServers: readonly string[]) {
+    this.#offsets = new Consumer({
+      groupId: 'vivarium-dashboard-offsets',
+      clientId: 'vivarium-dashboard',
+      bootstrapBrokers: [...bootstrapServers],
+      retries: 1,
+      timeout: 3000,
+      metadataMaxAge: 2000,
+    })
     this.#admin = new Admin({
       clientId: 'vivarium-dashboard',
       bootstrapBrokers: [...bootstrapServers],
@@ -125,24 +135,22 @@ export class TopologyReader {
     topics: ReadonlyMap<string, { partitions: { leader: number }[] }>,
   ): Promise<Map<string, number>> {
     const asked = [...topics]
-      .filter(([name]) => !name.startsWith('__'))
-      .map(([name, { partitions }]) => ({
-        name,
-        partitions: partitions.flatMap(({ leader }, partitionIndex) =>
-          leader < 0 ? [] : [{ partitionIndex, timestamp: ListOffsetTimestamps.LATEST }],
-        ),
-      }))
-      .filter(({ partitions }) => partitions.length > 0)
+      .filter(
+        ([name, { partitions }]) => !name.startsWith('__') && partitions.every(({ leader }) => leader >= 0),
+      )
+      .map(([name]) => name)
     const ends = new Map<string, number>()
     if (asked.length === 0) return ends
-    for (const { name, partitions } of await this.#admin.listOffsets({ topics: asked })) {
-      for (const { partitionIndex, offset } of partitions)
-        ends.set(`${name} ${partitionIndex}`, Number(offset))
+    for (const [name, offsets] of await this.#offsets.listOffsets({
+      topics: asked,
+      timestamp: ListOffsetTimestamps.LATEST,
+    })) {
+      for (const [partition, offset] of offsets.entries()) ends.set(`${name} ${partition}`, Number(offset))
     }
     return ends
   }
 
-  close(): Promise<void> {
-    return this.#admin.close()
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#admin.close(), this.#offsets.close(true)])
   }
 }

@@ -120,7 +120,7 @@ function options(names: readonly string[], element: HTMLElement): uPlot.Options 
     width: element.clientWidth,
     height: 170,
     cursor: { sync: { key: sync.key }, y: false },
-    legend: { live: true },
+    legend: { live: false },
     scales: { y: { range: (_self, _min, max) => [0, Math.max(1, max * 1.1)] } },
     axes: [axis, { ...axis, size: 46 }],
     series: [
