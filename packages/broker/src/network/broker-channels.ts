@@ -43,6 +43,8 @@ class Channel {
     const connection = await this.#connection
     if (connection !== this.#current) throw new Error('the connection broke')
     const correlationId = this.#nextCorrelationId++
+    // Before anything waits for the answer: a body that cannot be said in this version is refused here.
+    const frame = encodeRequest(api, apiVersion, { correlationId, clientId: this.#clientId }, body as never)
     return new Promise((resolve, reject) => {
       const timer = this.#world.clock.after(timeoutMs, () =>
         this.#broke(
@@ -53,9 +55,7 @@ class Channel {
         ),
       )
       this.#waiting.push({ correlationId, waiting: { api, apiVersion, resolve, reject, timer } })
-      connection.write(
-        encodeRequest(api, apiVersion, { correlationId, clientId: this.#clientId }, body as never),
-      )
+      connection.write(frame)
     })
   }
 
