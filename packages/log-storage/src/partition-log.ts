@@ -503,7 +503,14 @@ export class PartitionLog {
 
   /** Drops every record at or after `offset`. */
   async truncateTo(offset: number): Promise<void> {
-    if (offset >= this.#logEndOffset) return
+    if (offset >= this.#logEndOffset) {
+      // An epoch that began at the end and got no record parts this log from its leader's as well (KAFKA-10706): kept, the
+      // leader would send the follower back to this same offset for ever.
+      if ((this.leaderEpochs.entries.at(-1)?.startOffset ?? -1) < offset) return
+      this.leaderEpochs.truncateFromEnd(offset)
+      await this.written()
+      return await this.#writeEpochs()
+    }
     await this.written()
     this.#world.log.info(`[Log partition=${this.name}] Truncating to offset ${offset}`)
     const kept = this.#segments.filter(
