@@ -28,9 +28,9 @@ export interface PartitionView {
   endOffset: number
 }
 
+/** A topic that people made; the brokers' own ones are left out. */
 export interface TopicView {
   name: string
-  isInternal: boolean
   partitions: PartitionView[]
 }
 

@@ -173,7 +173,8 @@ export class ClientConnection implements Watcher {
   }
 
   #answerWord(word: string): void {
-    this.#host.log.info(`Processing ${word} command from ${this.remoteText}`)
+    // Apache logs this at info; a monitor that asks every second would drown what operators look for.
+    this.#host.log.debug(`Processing ${word} command from ${this.remoteText}`)
     this.#state = 'closed'
     this.socket.write(Buffer.from(this.#host.answerWord(word, this)))
     this.socket.end()

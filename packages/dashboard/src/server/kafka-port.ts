@@ -100,12 +100,11 @@ export class TopologyReader {
   }
 
   async read(): Promise<TopologyView> {
-    const names = await this.#admin.listTopics({ includeInternals: true })
+    const names = await this.#admin.listTopics()
     const metadata = await this.#admin.metadata({ topics: names, forceUpdate: true, autocreateTopics: false })
     const ends = await this.#endOffsets(metadata.topics)
     const topics = [...metadata.topics].map(([name, { partitions }]) => ({
       name,
-      isInternal: name.startsWith('__'),
       partitions: partitions.map(({ leader, replicas, isr }, partition) => ({
         partition,
         leader,
@@ -130,14 +129,11 @@ export class TopologyReader {
     }
   }
 
-  /** Of topics people made; internal ones have too many partitions to ask about all the time. */
   async #endOffsets(
     topics: ReadonlyMap<string, { partitions: { leader: number }[] }>,
   ): Promise<Map<string, number>> {
     const asked = [...topics]
-      .filter(
-        ([name, { partitions }]) => !name.startsWith('__') && partitions.every(({ leader }) => leader >= 0),
-      )
+      .filter(([, { partitions }]) => partitions.every(({ leader }) => leader >= 0))
       .map(([name]) => name)
     const ends = new Map<string, number>()
     if (asked.length === 0) return ends

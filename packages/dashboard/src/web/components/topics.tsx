@@ -4,13 +4,10 @@ import { count } from '../format.ts'
 import { topology } from '../store.ts'
 
 const filter = signal('')
-const showInternal = signal(false)
 
 export function Topics() {
   const all = topology.value?.topics ?? []
-  const shown = all.filter(
-    topic => (showInternal.value || !topic.isInternal) && topic.name.includes(filter.value.trim()),
-  )
+  const shown = all.filter(topic => topic.name.includes(filter.value.trim()))
   return (
     <section id="topics" aria-labelledby="topics-title">
       <div class="head">
@@ -27,14 +24,6 @@ export function Topics() {
           value={filter.value}
           onInput={event => (filter.value = event.currentTarget.value)}
         />
-        <label>
-          <input
-            type="checkbox"
-            checked={showInternal.value}
-            onChange={event => (showInternal.value = event.currentTarget.checked)}
-          />{' '}
-          internal
-        </label>
       </div>
       {all.length === 0 ? (
         <p class="muted">
