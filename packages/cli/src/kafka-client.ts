@@ -95,6 +95,17 @@ export interface GroupRecord {
   leaderEpoch: number
 }
 
+/** Errors the library takes for final, though a member that joins anew gets over them. */
+const lostMembership = [
+  'REBALANCE_IN_PROGRESS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+  'NOT_LEADER_OR_FOLLOWER',
+]
+
 /** The client could not go on; `isPassing` says whether a new attempt may. */
 export class ClientError extends ToolError {
   override name = 'ClientError'
@@ -105,7 +116,9 @@ export class ClientError extends ToolError {
   constructor(error: unknown, memberId: string | null) {
     super(reasonOf(error))
     this.memberId = memberId
-    this.isPassing = findErrorBy(error as Error, 'canRetry', false) === null
+    this.isPassing =
+      findErrorBy(error as Error, 'canRetry', false) === null ||
+      lostMembership.some(name => findErrorBy(error as Error, 'apiId', name) !== null)
   }
 }
 
