@@ -90,8 +90,8 @@ export class TxnLog {
     this.bytesSinceRoll += entry.length + 13
     if (!this.#isFlushing) {
       this.#isFlushing = true
-      // After this turn of the event loop, so that everything it appends goes together.
-      queueMicrotask(() => void this.#flushLoop())
+      // When every socket that is ready has been read, so that what they all bring goes together.
+      setImmediate(() => void this.#flushLoop())
     }
   }
 
