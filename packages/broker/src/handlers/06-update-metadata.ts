@@ -5,6 +5,9 @@ import { handler } from './handler.ts'
 export default handler(updateMetadata, [0, 8], (request, _context, broker) => {
   const stale = broker.replicas.checkController(request.controllerEpoch, request.brokerEpoch)
   if (stale !== errorCode.NONE) return { errorCode: stale }
-  broker.metadata.update(request)
+  for (const { topic } of broker.metadata.update(request)) {
+    // A namesake must not inherit anything.
+    if (broker.metadata.topic(topic) === null) broker.configs.forgetTopic(topic)
+  }
   return { errorCode: errorCode.NONE }
 })

@@ -27,6 +27,11 @@ const configType: Record<ConfigKey<unknown>['type'], number> = {
 
 /** What is set, where it comes from, and what would be in force without it (KIP-133, KIP-226). */
 export default handler(describeConfigs, [0, 4], async (request, { apiVersion }, broker) => {
+  // A topic without a replica here has never been loaded: its configuration comes without a notice when it is created.
+  for (const { resourceType: type, resourceName } of request.resources) {
+    const isTopic = type === resourceType.topic && broker.metadata.topic(resourceName) !== null
+    if (isTopic) await broker.configs.loadTopic(resourceName)
+  }
   const results = request.resources.map(({ resourceType: type, resourceName, configurationKeys }) => {
     const found = entriesOf(broker, type, resourceName)
     const head = { resourceType: type, resourceName }

@@ -82,6 +82,11 @@ export class EntityConfigs {
     await this.#load(`topics/${name}`)
   }
 
+  /** The topic is deleted. */
+  forgetTopic(name: string): void {
+    this.#texts.delete(`topics/${name}`)
+  }
+
   /**
    * Replaces an entity's configuration and tells every broker. Done once the znode is written; other brokers follow within
    * their next notice.
