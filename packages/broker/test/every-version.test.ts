@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
 import {
   type Api,
   apis,
@@ -18,10 +19,12 @@ const topic = 'versions'
 
 /** Requests that reach into a partition or a group, so that answers have something to say in every field. */
 const bodies: Record<string, (version: number, topicId: string) => object> = {
-  Produce: () => ({
+  Produce: version => ({
     acks: -1,
     timeoutMs,
-    topicData: [{ name: topic, partitionData: [{ index: 0, records: batch() }] }],
+    topicData: [
+      { name: topic, partitionData: [{ index: 0, records: version >= 3 ? batch() : messageSet() }] },
+    ],
   }),
   Fetch: (version, topicId) => ({
     ...(version >= 15 ? {} : { replicaId: -1 }),
@@ -60,6 +63,19 @@ const bodies: Record<string, (version: number, topicId: string) => object> = {
   ControlledShutdown: () => ({ brokerId: 99 }),
 }
 
+/** One message of format 1. */
+function messageSet(): Buffer {
+  const message = Buffer.alloc(12 + 4 + 1 + 1 + 8 + 4 + 4 + 1)
+  message.writeInt32BE(message.length - 12, 8)
+  message[16] = 1
+  message.writeBigInt64BE(1_000n, 18)
+  message.writeInt32BE(-1, 26)
+  message.writeInt32BE(1, 30)
+  message.write('m', 34)
+  message.writeUInt32BE(crc32(message.subarray(16)), 12)
+  return message
+}
+
 function batch(): Buffer {
   const value = Buffer.from('v')
   return buildBatch({ baseOffset: 0, records: [{ key: null, value, timestampMs: 1_000, headers: [] }] })
@@ -87,6 +103,7 @@ test('every API answers in every version that is advertised', async () => {
   const { apiKeys } = await cluster.client.requestTo(address, apiVersions, 0, {}, { timeoutMs })
   assert.ok(apiKeys.length > 30)
   const failures: string[] = []
+  const stored: string[] = []
   for (const { apiKey, minVersion, maxVersion } of apiKeys) {
     const api: Api = apis.get(apiKey)!
     // The client of this test has an id, for which the header of ControlledShutdown 0 has no room.
@@ -98,7 +115,8 @@ test('every API answers in every version that is advertised', async () => {
           : {}
       const body = bodies[api.name]?.(version, topicId) ?? named
       try {
-        await cluster.client.requestTo(address, api, version, body as never, { timeoutMs })
+        const answer = await cluster.client.requestTo(address, api, version, body as never, { timeoutMs })
+        if (api.name === 'Produce') stored.push(JSON.stringify(answer))
       } catch (error) {
         failures.push(`${api.name} v${version}: ${(error as Error).message}`)
       }
@@ -109,6 +127,8 @@ test('every API answers in every version that is advertised', async () => {
     .split('\n')
     .filter(line => line.includes('ERROR'))
   assert.deepEqual(failures, [], errors.join('\n'))
+  // Each version of Produce wrote one record.
+  assert.equal(broker.replicas.partition(topic, 0)!.log.logEndOffset, 12, stored.join('\n'))
 })
 
 test('a version of ApiVersions nobody knows is answered with what is known', async () => {

@@ -1,12 +1,21 @@
-import { errorCode, type ProduceRequest, produce } from '@vivarium/kafka-protocol'
+import { MalformedBytesError } from '@vivarium/bytes'
+import {
+  batchFromMessageSet,
+  CorruptBatchError,
+  errorCode,
+  type ProduceRequest,
+  produce,
+} from '@vivarium/kafka-protocol'
 import type { Broker } from '../broker.ts'
 import type { AppendOutcome } from '../replication/replica-manager.ts'
 import { CloseConnection, handler, type RequestContext } from './handler.ts'
 
+/** Before it, records come as message sets of formats 0 and 1. */
+const firstVersionWithBatches = 3
 const internalTopics = new Set(['__consumer_offsets', '__transaction_state'])
 
 /** Appends each partition's batch on its own; answers when every one is as safe as `acks` asks. */
-export default handler(produce, [3, 11], async (request, context, broker) => {
+export default handler(produce, [0, 11], async (request, context, broker) => {
   const { acks, timeoutMs } = request
   const isSensible = acks === -1 || acks === 0 || acks === 1
   const responses = await Promise.all(
@@ -54,7 +63,29 @@ async function append(
   if (internalTopics.has(topic) && context.clientId !== '__admin_client')
     return refusal(errorCode.INVALID_TOPIC_EXCEPTION)
   if (records === null || records.length === 0) return refusal(errorCode.INVALID_RECORD)
-  return broker.replicas.append({ topic, partition: index, records, acks, timeoutMs, origin: 'client' })
+  const batch = context.apiVersion >= firstVersionWithBatches ? records : fromMessages(broker, records)
+  if (batch === null) return refusal(errorCode.CORRUPT_MESSAGE)
+  return broker.replicas.append({
+    topic,
+    partition: index,
+    records: batch,
+    acks,
+    timeoutMs,
+    origin: 'client',
+  })
+}
+
+/**
+ * What producers from before Kafka 0.11 send, as a batch; null if it is damaged. Newer librdkafka looks for these versions
+ * too before it compresses anything (KAFKA-18659).
+ */
+function fromMessages(broker: Broker, messages: Buffer): Buffer | null {
+  try {
+    return batchFromMessageSet(messages, broker.settings.values['socket.request.max.bytes']!)
+  } catch (error) {
+    if (error instanceof CorruptBatchError || error instanceof MalformedBytesError) return null
+    throw error
+  }
 }
 
 function refusal(code: number): AppendOutcome {
