@@ -79,7 +79,9 @@ export class KafkaPort {
   async send(records: readonly Outgoing[]): Promise<void> {
     if (records.length === 0) return
     try {
-      await this.#producer.send({ messages: records.map(record => ({ ...record })) })
+      // One topic a call: the library sends a call whole to the leader of its first record.
+      for (const [, together] of Map.groupBy(records, record => record.topic))
+        await this.#producer.send({ messages: together.map(record => ({ ...record })) })
     } catch (error) {
       const broken = this.#producer
       this.#producer = this.#newProducer()
