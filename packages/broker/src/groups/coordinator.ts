@@ -303,7 +303,7 @@ export class GroupCoordinator {
   #takeOver(index: number, epoch: number): void {
     const known = this.#partitions.get(index)
     if (known !== undefined && known.epoch >= epoch) return
-    if (known !== undefined && known.isLoaded) {
+    if (known?.isLoaded) {
       known.epoch = epoch
       return
     }

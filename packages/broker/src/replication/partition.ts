@@ -17,6 +17,7 @@ export interface PartitionOptions {
   partition: number
   lagLimitMs: number
   minIsr: () => number
+  isAlive: (broker: number) => boolean
 }
 
 /**
@@ -151,6 +152,7 @@ export class Partition {
       minIsr: this.effectiveMinIsr,
       nowMs,
       lagLimitMs: this.#options.lagLimitMs,
+      isAlive: this.#options.isAlive,
     })
     if (raised === null) return
     this.#highWatermark = raised

@@ -110,6 +110,8 @@ export class ReplicaManager {
     every(values['log.retention.check.interval.ms']!, () => this.#retain())
     every(values['log.flush.offset.checkpoint.interval.ms']!, () => this.#checkpoint())
     configs.onTopicChange(topic => this.#updateConfig(topic))
+    // A high watermark may have waited for a follower that is gone.
+    this.#broker.metadata.onUpdate(() => this.#advanceAll())
   }
 
   partition(topic: string, partition: number): Partition | null {
@@ -237,6 +239,7 @@ export class ReplicaManager {
       partition: index,
       lagLimitMs: settings.values['replica.lag.time.max.ms']!,
       minIsr: () => minInSyncReplicas(settings.values, configs.topicTexts(topic)),
+      isAlive: broker => this.#broker.metadata.isAlive(broker),
     })
     this.#partitions.set(log.name, partition)
     return partition
@@ -386,7 +389,14 @@ export class ReplicaManager {
     this.#propose(partition, [...partition.isr, followerId])
   }
 
+  #advanceAll(): void {
+    const nowMs = this.#broker.clock.monotonicMs()
+    for (const partition of this.#partitions.values()) partition.advance(nowMs)
+  }
+
   async #shrinkIsrs(): Promise<void> {
+    // Nor does it wait for one that only stopped fetching, once that has fallen behind for too long.
+    this.#advanceAll()
     const nowMs = this.#broker.clock.monotonicMs()
     for (const partition of this.#partitions.values()) {
       const isr = partition.shrunkIsr(nowMs)

@@ -28,8 +28,8 @@ export function noteFetch(
 
 /**
  * The high watermark of a leader: what every replica holds that must hold it. Those are the in-sync replicas (the proposed
- * ones included while a change is under way) and followers that keep up and could join them. Never lower than before; null
- * when it stays.
+ * ones included while a change is under way) and followers that keep up and could join them: living ones alone, since a
+ * dead one would be waited for in vain. Never lower than before; null when it stays.
  */
 export function highWatermarkAfter(options: {
   current: number
@@ -40,13 +40,14 @@ export function highWatermarkAfter(options: {
   minIsr: number
   nowMs: number
   lagLimitMs: number
+  isAlive: (broker: number) => boolean
 }): number | null {
   const { current, leaderEnd, followers, maximalIsr, committedIsrSize, minIsr, nowMs, lagLimitMs } = options
   // KIP-966: below min.insync.replicas nothing more is promised to consumers.
   if (committedIsrSize < minIsr) return null
   let candidate = leaderEnd
   for (const [id, progress] of followers) {
-    const mustHold = maximalIsr.has(id) || nowMs - progress.caughtUpMs <= lagLimitMs
+    const mustHold = maximalIsr.has(id) || (nowMs - progress.caughtUpMs <= lagLimitMs && options.isAlive(id))
     if (mustHold && progress.logEndOffset < candidate) candidate = progress.logEndOffset
   }
   return candidate > current ? candidate : null
