@@ -17,8 +17,8 @@ export function readAnswers({ srvr, mntr }: ScrapeAnswers): Pick<MetricsRecord, 
   const state = /^zk_server_state\t(\S+)$/m.exec(mntr)?.[1]
   const role = asRole(server.mode ?? state)
   if (server.zxid !== null) {
-    values['zxid_epoch'] = Number(server.zxid >> 32n)
-    values['zxid_counter'] = Number(server.zxid & 0xffffffffn)
+    values.zxid_epoch = Number(server.zxid >> 32n)
+    values.zxid_counter = Number(server.zxid & 0xffffffffn)
   }
   const problems: string[] = []
   for (const [word, answer] of [
