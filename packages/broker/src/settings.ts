@@ -286,16 +286,6 @@ export function minInSyncReplicas(
   return Number(topic.get('min.insync.replicas') ?? values['min.insync.replicas'])
 }
 
-export function isUncleanElectionAllowed(
-  values: BrokerSettings['values'],
-  topic: ReadonlyMap<string, string>,
-): boolean {
-  return (
-    (topic.get('unclean.leader.election.enable') ?? String(values['unclean.leader.election.enable'])) ===
-    'true'
-  )
-}
-
 function retentionMs(values: BrokerSettings['values']): number {
   if (values['log.retention.ms'] !== null) return values['log.retention.ms']!
   const minutes = values['log.retention.minutes']

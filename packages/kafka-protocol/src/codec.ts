@@ -145,12 +145,8 @@ function valueCodec(
       return { read: r => r.int8(), write: (w, v) => w.int8(v as number) }
     case 'int16':
       return { read: r => r.int16(), write: (w, v) => w.int16(v as number) }
-    case 'uint16':
-      return { read: r => r.uint16(), write: (w, v) => w.uint16(v as number) }
     case 'int32':
       return { read: r => r.int32(), write: (w, v) => w.int32(v as number) }
-    case 'uint32':
-      return { read: r => r.uint32(), write: (w, v) => w.uint32(v as number) }
     case 'int64':
       return { read: r => r.clampedInt64(), write: (w, v) => w.safeInt64(v as number) }
     case 'float64':

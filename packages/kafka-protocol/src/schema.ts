@@ -22,9 +22,7 @@ export type Kind =
   | 'bool'
   | 'int8'
   | 'int16'
-  | 'uint16'
   | 'int32'
-  | 'uint32'
   | 'int64'
   | 'float64'
   | 'string'
@@ -71,9 +69,7 @@ function plain<T>(kind: Kind): Plain<T> {
 export const bool: Plain<boolean> = plain<boolean>('bool')
 export const int8: Plain<number> = plain<number>('int8')
 export const int16: Plain<number> = plain<number>('int16')
-export const uint16: Plain<number> = plain<number>('uint16')
 export const int32: Plain<number> = plain<number>('int32')
-export const uint32: Plain<number> = plain<number>('uint32')
 /** A number of at most 53 bits; larger ones, which only stand for «no limit», are cut to ±(2⁵³−1). */
 export const int64: Plain<number> = plain<number>('int64')
 export const float64: Plain<number> = plain<number>('float64')

@@ -7,13 +7,6 @@ import { topicNameProblem } from '../metadata/topic-names.ts'
 /** What has a configuration, as requests number it. */
 export const resourceType = { topic: 2, broker: 4, brokerLogger: 8, clientMetrics: 16, group: 32 } as const
 
-export interface ResourceAnswer {
-  errorCode: number
-  errorMessage: string | null
-  resourceType: number
-  resourceName: string
-}
-
 /** Why the resource has no configuration that could be changed here; null if it has one. */
 export function unalterable(broker: Broker, type: number, name: string): Refusal | null {
   if (type === resourceType.topic) {

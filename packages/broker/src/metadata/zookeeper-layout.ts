@@ -422,10 +422,6 @@ export function writeReassignment(
   return JSON.stringify({ version: 1, partitions })
 }
 
-export function writeLogDirEvent(broker: number): string {
-  return JSON.stringify({ version: 1, broker, event: 1 })
-}
-
 export function readLogDirEvent(path: string, data: Buffer | null): number {
   return integer(path, parseObject(path, data), 'broker')
 }
