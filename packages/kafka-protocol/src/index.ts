@@ -208,7 +208,7 @@ export {
   CorruptBatchError,
   compressionTypes,
 } from './record-batch/batch.ts'
-export { batchFromMessageSet } from './record-batch/message-set.ts'
+export { batchFromMessageSet, messageSetFromBatches } from './record-batch/message-set.ts'
 export {
   buildBatch,
   type DecodedRecord,

@@ -499,6 +499,20 @@ export class PartitionLog {
     return largest < 0 ? null : this.offsetForTimestamp(largest)
   }
 
+  /**
+   * Where segments begin, newest first, and before them the end: what old consumers look for a time in (ListOffsets 0).
+   * A segment is as old as its newest record.
+   */
+  segmentBounds(): { offset: number; timestampMs: number }[] {
+    const bounds = this.#segments.map(segment => ({
+      offset: Math.max(segment.baseOffset, this.#logStartOffset),
+      timestampMs: segment.largestTimestampMs >= 0 ? segment.largestTimestampMs : segment.createdMs,
+    }))
+    if (this.#active.sizeBytes > 0)
+      bounds.push({ offset: this.#logEndOffset, timestampMs: this.#world.clock.wallMs() })
+    return bounds.reverse()
+  }
+
   // ---- cutting --------------------------------------------------------------------------------------------------------------------------
 
   /** Drops every record at or after `offset`. */

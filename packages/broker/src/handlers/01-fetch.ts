@@ -2,6 +2,7 @@ import { errorCode, type FetchRequest, fetch } from '@vivarium/kafka-protocol'
 import type { Broker } from '../broker.ts'
 import type { FetchedFrom, SessionVerdict } from '../replication/fetch-sessions.ts'
 import type { Partition } from '../replication/partition.ts'
+import { firstVersionOfAnyFormat, suitConsumer } from './fetch-formats.ts'
 import { handler } from './handler.ts'
 
 /** From this version on topics are named by id. */
@@ -19,7 +20,7 @@ interface Read {
 }
 
 /** Reads what is there; waits, up to `maxWaitMs`, until there is enough. */
-export default handler(fetch, [4, 17], async (request, { apiVersion }, broker) => {
+export default handler(fetch, [0, 17], async (request, { apiVersion }, broker) => {
   const nowMs = broker.clock.monotonicMs()
   const usesIds = apiVersion >= firstVersionWithIds
   const verdict = broker.fetchSessions.open(
@@ -48,6 +49,7 @@ export default handler(fetch, [4, 17], async (request, { apiVersion }, broker) =
     await somethingMoved(broker, reads, { seen, leftMs, replicaId, isolationLevel: request.isolationLevel })
     for (const read of reads) recheck(broker, read)
   }
+  if (apiVersion < firstVersionOfAnyFormat) await suit(broker, reads, request, apiVersion)
   return respond(verdict, reads, usesIds)
 })
 
@@ -149,6 +151,28 @@ async function fill(
     read.records = records
     read.sizeBytes = sizeBytes
     left -= sizeBytes
+  }
+}
+
+/** Old consumers do not understand all that is stored. */
+async function suit(
+  broker: Broker,
+  reads: readonly Read[],
+  request: FetchRequest,
+  apiVersion: number,
+): Promise<void> {
+  for (const read of reads) {
+    const { partition, from } = read
+    if (partition === null || read.sizeBytes === 0) continue
+    const upTo = boundOf(partition, request.replicaId, request.isolationLevel)
+    const suited = await suitConsumer(broker, partition, {
+      apiVersion,
+      batches: read.records,
+      fromOffset: from.fetchOffset,
+      maxBytes: from.maxBytes,
+      upTo,
+    })
+    Object.assign(read, suited)
   }
 }
 

@@ -1,11 +1,13 @@
 import { errorCode, offsetCommit } from '@vivarium/kafka-protocol'
+import { storeOffset } from '../groups/zookeeper-offsets.ts'
 import { handler } from './handler.ts'
 
-/** Stores how far a group has read. */
-export default handler(offsetCommit, [1, 9], async (request, _context, broker) => {
+/** Stores how far a group has read: in `__consumer_offsets`, or (version 0) in ZooKeeper. */
+export default handler(offsetCommit, [0, 9], async (request, { apiVersion }, broker) => {
   const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch: generation } = request
   const maxMetadataBytes = broker.settings.values['offset.metadata.max.bytes']!
-  const refused = checkSender()
+  const isOld = apiVersion === 0
+  const refused = isOld ? errorCode.NONE : checkSender()
   const accepted: {
     topic: string
     partition: number
@@ -33,7 +35,13 @@ export default handler(offsetCommit, [1, 9], async (request, _context, broker) =
         })
     }
   }
-  const stored = accepted.length === 0 ? errorCode.NONE : await broker.groups.commit(groupId, accepted)
+  let stored: number = errorCode.NONE
+  if (isOld) {
+    for (const { topic, partition, offset } of accepted)
+      errors.set(`${topic} ${partition}`, await storeOffset(broker, groupId, topic, partition, offset))
+  } else if (accepted.length > 0) {
+    stored = await broker.groups.commit(groupId, accepted)
+  }
   return {
     topics: request.topics.map(({ name, partitions }) => ({
       name,

@@ -1,6 +1,7 @@
 import { errorCode, offsetFetch } from '@vivarium/kafka-protocol'
 import type { Broker } from '../broker.ts'
 import { splitPartition } from '../groups/coordinator.ts'
+import { storedOffset } from '../groups/zookeeper-offsets.ts'
 import { handler } from './handler.ts'
 
 type Asked = readonly { name: string; partitionIndexes: readonly number[] }[] | null
@@ -8,7 +9,8 @@ type Asked = readonly { name: string; partitionIndexes: readonly number[] }[] | 
 const firstVersionWithGroups = 8
 
 /** How far a group has read; null topics ask for all there are. */
-export default handler(offsetFetch, [0, 9], (request, { apiVersion }, broker) => {
+export default handler(offsetFetch, [0, 9], async (request, { apiVersion }, broker) => {
+  if (apiVersion === 0) return { topics: await oldOffsetsOf(broker, request.groupId, request.topics ?? []) }
   if (apiVersion >= firstVersionWithGroups) {
     return {
       groups: request.groups.map(({ groupId, topics }) => ({
@@ -28,6 +30,24 @@ export default handler(offsetFetch, [0, 9], (request, { apiVersion }, broker) =>
     })),
   }
 })
+
+/** Version 0 asks for what OffsetCommit 0 kept in ZooKeeper; a partition without is unknown. */
+function oldOffsetsOf(broker: Broker, groupId: string, asked: NonNullable<Asked>) {
+  return Promise.all(
+    asked.map(async ({ name, partitionIndexes }) => ({
+      name,
+      partitions: await Promise.all(
+        partitionIndexes.map(async partitionIndex => {
+          const isKnown = broker.metadata.partition(name, partitionIndex) !== null
+          const offset = isKnown ? await storedOffset(broker, groupId, name, partitionIndex) : null
+          if (offset === null)
+            return { ...absent(partitionIndex), errorCode: errorCode.UNKNOWN_TOPIC_OR_PARTITION as number }
+          return { ...absent(partitionIndex), committedOffset: offset }
+        }),
+      ),
+    })),
+  )
+}
 
 function offsetsOf(broker: Broker, groupId: string, asked: Asked) {
   const stored = broker.groups.offsets(groupId)

@@ -2,7 +2,7 @@ import { errorCode, initProducerId } from '@vivarium/kafka-protocol'
 import { handler } from './handler.ts'
 
 /** A number for an idempotent producer. Transactional ids are refused: their coordinator is not there yet. */
-export default handler(initProducerId, [0, 4], async (request, _context, broker) => {
+export default handler(initProducerId, [0, 5], async (request, _context, broker) => {
   if (request.transactionalId !== null) {
     const code =
       request.transactionalId === ''

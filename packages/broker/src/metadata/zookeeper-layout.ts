@@ -39,6 +39,9 @@ export const paths = {
   partitions: partitionsOf,
   partition: (topic: string, partition: number) => `${partitionsOf(topic)}/${partition}`,
   partitionState: (topic: string, partition: number) => `${partitionsOf(topic)}/${partition}/state`,
+  /** Where consumers from before Kafka 0.9 keep how far they have read: a number as text. */
+  consumerOffset: (group: string, topic: string, partition: number) =>
+    `/consumers/${group}/offsets/${topic}/${partition}`,
   deleteTopic: (topic: string) => `/admin/delete_topics/${topic}`,
   configs: (type: ConfigEntityType) => `/config/${type}`,
   /** `entity` as in a path: already sanitized, or `<default>`. */

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { decompress } from '../compression/compression.ts'
-import { CorruptBatchError } from './batch.ts'
-import { buildBatch, type RecordToWrite } from './records.ts'
+import { BatchCursor, CorruptBatchError } from './batch.ts'
+import { buildBatch, type DecodedRecord, decodeRecords, type RecordToWrite } from './records.ts'
 
 /** Offset and size in front of each message. */
 const overheadBytes = 12
@@ -38,6 +38,51 @@ export function batchFromMessageSet(bytes: Buffer, maxBytes: number): Buffer {
   read(bytes, false)
   if (records.length === 0) throw new CorruptBatchError('a message set without messages')
   return buildBatch({ baseOffset: 0, records })
+}
+
+/**
+ * Record batches as a message set of format 0 or 1, for consumers from before Kafka 0.11: from `fromOffset` on, one message
+ * at least and no more than `maxBytes` otherwise. Messages are not compressed, so that the set can end after any of them;
+ * headers, producers and control batches have no place in it.
+ */
+export function messageSetFromBatches(
+  batches: readonly Buffer[],
+  { format, fromOffset, maxBytes }: { format: 0 | 1; fromOffset: number; maxBytes: number },
+): Buffer {
+  const messages: Buffer[] = []
+  let left = maxBytes
+  for (const bytes of batches) {
+    const batch = new BatchCursor(bytes)
+    while (batch.next()) {
+      if (batch.isControl || batch.lastOffset < fromOffset) continue
+      for (const record of decodeRecords(bytes.subarray(batch.start, batch.position))) {
+        if (record.offset < fromOffset) continue
+        const message = messageOf(record, format, batch.isLogAppendTime)
+        left -= message.length
+        if (left < 0 && messages.length > 0) return Buffer.concat(messages)
+        messages.push(message)
+      }
+    }
+  }
+  return Buffer.concat(messages)
+}
+
+function messageOf(record: DecodedRecord, format: 0 | 1, isLogAppendTime: boolean): Buffer {
+  const { key, value } = record
+  const keyAt = format === 1 ? 26 : 18
+  const valueAt = keyAt + 4 + (key?.length ?? 0)
+  const message = Buffer.alloc(valueAt + 4 + (value?.length ?? 0))
+  message.writeBigInt64BE(BigInt(record.offset), 0)
+  message.writeInt32BE(message.length - overheadBytes, 8)
+  message[16] = format
+  message[17] = format === 1 && isLogAppendTime ? 8 : 0
+  if (format === 1) message.writeBigInt64BE(BigInt(record.timestampMs), 18)
+  message.writeInt32BE(key?.length ?? -1, keyAt)
+  key?.copy(message, keyAt + 4)
+  message.writeInt32BE(value?.length ?? -1, valueAt)
+  value?.copy(message, valueAt + 4)
+  message.writeUInt32BE(crc32(message.subarray(16)), 12)
+  return message
 }
 
 /** Where the message at `at` ends, its checksum verified. */
