@@ -19,6 +19,9 @@ export class LogSegment {
   readonly #folder: string
   readonly #indexIntervalBytes: number
   #file: DiskFile | null = null
+  #opening: Promise<void> | null = null
+  /** The last writing of the indexes: one goes after another. */
+  #indexing: Promise<void> = Promise.resolve()
   sizeBytes = 0
   largestTimestampMs = -1
   #offsetOfLargestTimestamp = -1
@@ -51,7 +54,18 @@ export class LogSegment {
   }
 
   async open(): Promise<void> {
-    this.#file ??= await this.#disk.open(this.path('log'), 'append-or-create')
+    if (this.#file !== null) return
+    this.#opening ??= this.#openFile().finally(() => {
+      this.#opening = null
+    })
+    await this.#opening
+  }
+
+  async #openFile(): Promise<void> {
+    const isNew = (await this.#disk.stat(this.path('log'))) === null
+    this.#file = await this.#disk.open(this.path('log'), 'append-or-create')
+    // Tools look for both indexes beside every log, also beside the one that is being written.
+    if (isNew) await this.writeIndexes(false)
   }
 
   get indexBytes(): number {
@@ -90,7 +104,13 @@ export class LogSegment {
   }
 
   /** Brings the index files up to what is in memory; `isFinal` adds the last entry of the time index. */
-  async writeIndexes(isFinal: boolean): Promise<void> {
+  writeIndexes(isFinal: boolean): Promise<void> {
+    const write = () => this.#writeIndexes(isFinal)
+    this.#indexing = this.#indexing.then(write, write)
+    return this.#indexing
+  }
+
+  async #writeIndexes(isFinal: boolean): Promise<void> {
     if (isFinal && this.largestTimestampMs > (this.#timestamps.at(-1) ?? -1)) {
       this.#timestamps.push(this.largestTimestampMs)
       this.#timeOffsets.push(this.#offsetOfLargestTimestamp)

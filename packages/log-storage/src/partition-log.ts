@@ -610,6 +610,7 @@ export class PartitionLog {
     for (const segment of this.#segments) {
       if (this.#nextBase(segment) > this.#flushedOffset || segment === this.#active) await segment.flush()
     }
+    await this.#active.writeIndexes(false)
     this.#flushedOffset = Math.max(this.#flushedOffset, logEndOffset)
   }
 

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -219,4 +220,19 @@ test('the data of another broker or cluster is not taken', async t => {
   await assert.rejects(as(2, 'c'), /belongs to broker 1.*Fix:/)
   await assert.rejects(as(1, 'other'), /belongs to cluster c.*Fix:/)
   assert.ok(readdirSync(path).includes('meta.properties'))
+})
+
+test('tools find both indexes beside the segment that is being written, as far as it was flushed', async t => {
+  const path = folder(t)
+  const directory = await open(path)
+  const log = await directory.create('orders', 0)
+  const sizes = () =>
+    ['index', 'timeindex'].map(name => statSync(join(path, 'orders-0', `${'0'.repeat(20)}.${name}`)).size)
+  log.appendAsLeader(batch(['a']), 0, 'client')
+  await log.written()
+  assert.deepEqual(sizes(), [0, 0])
+  for (let i = 0; i < 8; i++) log.appendAsLeader(batch([`b${i}`]), 0, 'client')
+  await log.flush()
+  const [index, times] = sizes()
+  assert.ok(index! > 0 && index! % 8 === 0 && times! > 0 && times! % 12 === 0, `${index} ${times}`)
 })
