@@ -149,17 +149,23 @@ export class KafkaBroker implements Broker {
     if (this.settings.values['controlled.shutdown.enable']) await this.#handOver(log)
     await this.#listeners.stop()
     this.groups.stop()
-    await this.controller.stop()
+    this.controller.stop()
     this.configs.stop()
     this.channels.close()
-    await this.replicas.stop()
+    // Before the replicas, whose last requests to an ensemble that is gone would never be answered.
     await this.zookeeper.close()
+    await this.replicas.stop()
     log.info(`[KafkaServer id=${this.#id}] shut down completed`)
   }
 
   /** Asks the controller to move leadership to other brokers, so that clients need not wait for this one's session to end. */
   async #handOver(log: Log): Promise<void> {
     const { values } = this.settings
+    if (!this.zookeeper.isConnected) {
+      return log.warn(
+        `[KafkaServer id=${this.#id}] stops without handing over its leadership: ZooKeeper is not reachable`,
+      )
+    }
     const tries = values['controlled.shutdown.max.retries']!
     for (let attempt = 0; attempt < tries && this.epoch >= 0; attempt++) {
       const { controllerId } = this.metadata

@@ -17,14 +17,13 @@ export class TestCluster implements AsyncDisposable {
   readonly folder: string
   readonly brokers = new Map<number, KafkaBroker>()
   readonly client: BrokerChannels
-  readonly #zooKeeper: ChildProcess
+  #zooKeeper: ChildProcess | null = null
   readonly #zooKeeperPort: number
   readonly #lines: string[] = []
   readonly #settings: readonly string[]
 
-  private constructor(folder: string, zooKeeper: ChildProcess, port: number, settings: readonly string[]) {
+  private constructor(folder: string, port: number, settings: readonly string[]) {
     this.folder = folder
-    this.#zooKeeper = zooKeeper
     this.#zooKeeperPort = port
     this.#settings = settings
     this.client = new BrokerChannels({ network: nodeNetwork, clock: nodeClock }, 'test', () => null)
@@ -41,10 +40,8 @@ export class TestCluster implements AsyncDisposable {
       config,
       `tickTime=500\ndataDir=${dataDir}\nclientPort=${port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n`,
     )
-    const zooKeeper = spawn(process.execPath, ['--conditions=source', zooKeeperMain, config], {
-      stdio: 'ignore',
-    })
-    const cluster = new TestCluster(folder, zooKeeper, port, settings)
+    const cluster = new TestCluster(folder, port, settings)
+    cluster.startZooKeeper()
     try {
       for (let id = 0; id < count; id++) await cluster.startBroker(id)
       await until(
@@ -94,6 +91,18 @@ export class TestCluster implements AsyncDisposable {
     await broker.stop()
   }
 
+  startZooKeeper(): void {
+    const config = join(this.folder, 'zoo.cfg')
+    this.#zooKeeper = spawn(process.execPath, ['--conditions=source', zooKeeperMain, config], {
+      stdio: 'ignore',
+    })
+  }
+
+  /** Kills the coordination server: brokers go on, and no answer comes. */
+  killZooKeeper(): void {
+    this.#zooKeeper?.kill('SIGKILL')
+  }
+
   /** What the brokers wrote last. */
   log(): string {
     return this.#lines.join('\n')
@@ -116,7 +125,7 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.client.close()
     await Promise.all([...this.brokers.keys()].map(id => this.stopBroker(id)))
-    this.#zooKeeper.kill('SIGKILL')
+    this.killZooKeeper()
     await rm(this.folder, { recursive: true, force: true })
   }
 }

@@ -144,6 +144,26 @@ test('a write that asks for more replicas than are in sync is refused, and nothi
   assert.deepEqual(await readAll(cluster, leader, 'strict'), ['kept'])
 })
 
+test('a broker stops in order while the ensemble is gone, and serves its records when both are back', async () => {
+  await using cluster = await TestCluster.start(2)
+  await createTopic(cluster, 'kept', 2, 1)
+  const leader = leaderOf(cluster.brokers.get(0)!, 'kept')!
+  assert.equal((await send(cluster, leader, 'kept', ['x'])).errorCode, errorCode.NONE)
+  cluster.killZooKeeper()
+  await until(
+    () => [...cluster.brokers.values()].every(broker => !broker.zookeeper.isConnected),
+    () => `the brokers do not notice:\n${cluster.log()}`,
+  )
+  await Promise.all([0, 1].map(id => cluster.stopBroker(id)))
+  cluster.startZooKeeper()
+  await Promise.all([0, 1].map(id => cluster.startBroker(id)))
+  await until(
+    () => [0, 1].includes(leaderOf(cluster.brokers.get(0)!, 'kept') ?? -1),
+    () => `no leader:\n${cluster.log()}`,
+  )
+  assert.deepEqual(await readAll(cluster, leaderOf(cluster.brokers.get(0)!, 'kept')!, 'kept'), ['x'])
+})
+
 test('a broker that was stopped serves its records again, to the same offsets', async () => {
   await using cluster = await TestCluster.start(1)
   await createTopic(cluster, 'alone', 1, 1)

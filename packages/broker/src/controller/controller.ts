@@ -119,12 +119,10 @@ export class Controller {
     return this.#enqueue('startup', () => this.#elect())
   }
 
-  /** Resigns, if it is controller, so that another can be elected at once. */
-  async stop(): Promise<void> {
+  /** Resigns, if it is controller. Another can be elected as soon as the session, and with it `/controller`, ends. */
+  stop(): void {
     this.#isStopped = true
-    const term = this.#term
     this.#resign('its broker stops')
-    if (term !== null) await this.#vacate(term)
   }
 
   // ---- what handlers ask; null: this broker is not the controller ---------------------------------------------------
