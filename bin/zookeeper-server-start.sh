@@ -9,7 +9,7 @@ fi
 if [ "$1" = -daemon ]; then
   shift
   mkdir -p "${LOG_DIR:=$root/logs}"
-  nohup "$node" --conditions=source "$root/packages/zookeeper-server/src/main.ts" "$@" >"$LOG_DIR/zookeeper-server.out" 2>&1 </dev/null &
+  nohup "$node" $node_flags "$root/packages/zookeeper-server/src/main.ts" "$@" >"$LOG_DIR/zookeeper-server.out" 2>&1 </dev/null &
   exit 0
 fi
-exec "$node" --conditions=source "$root/packages/zookeeper-server/src/main.ts" "$@"
+exec "$node" $node_flags "$root/packages/zookeeper-server/src/main.ts" "$@"

@@ -107,9 +107,7 @@ async function supervise(
   record()
 
   const outcome = await Promise.race([
-    allReady(plan, options.brokers, readyTimeoutMs).then(missing =>
-      missing.length === 0 ? 'ready' : missing,
-    ),
+    allReady(plan, readyTimeoutMs).then(missing => (missing.length === 0 ? 'ready' : missing)),
     stopped.then(() => 'stopped' as const),
   ])
   if (Array.isArray(outcome)) {
@@ -137,12 +135,13 @@ async function supervise(
   return 0
 }
 
-/** Waits until every process answers; gives the names of those that do not in time. */
-async function allReady(plan: Plan, brokers: number, timeoutMs: number): Promise<string[]> {
+/** Waits until every process does its part; gives the names of those that do not in time. */
+async function allReady(plan: Plan, timeoutMs: number): Promise<string[]> {
   const deadline = performance.now() + timeoutMs
-  let waiting = plan.processes.filter(p => p.address !== null)
+  const brokers = plan.processes.filter(p => p.role === 'broker').map(p => p.address!)
+  let waiting: readonly PlannedProcess[] = plan.processes
   while (waiting.length > 0 && performance.now() < deadline) {
-    const answers = await Promise.all(waiting.map(p => isReady(p, { brokers })))
+    const answers = await Promise.all(waiting.map(p => isReady(p, brokers)))
     waiting = waiting.filter((_, index) => !answers[index])
     if (waiting.length > 0) await new Promise(resolve => setTimeout(resolve, 50))
   }

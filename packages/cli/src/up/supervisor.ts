@@ -84,7 +84,7 @@ export class Supervisor {
     child.handle = spawn(
       process.execPath,
       [
-        '--conditions=source',
+        ...process.execArgv,
         '--import',
         guard,
         `${root}packages/${planned.package}/src/main.ts`,
