@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { CommandIo } from '../io.ts'
-import { isAlive } from '../up/cluster-file.ts'
+import { isSupervisor } from '../up/cluster-file.ts'
 import { findRunningCluster } from '../up/running-cluster.ts'
 
 /** Asks the supervisor to stop everything in order and waits until it has. */
@@ -16,7 +16,7 @@ export async function run(argv: string[], io: CommandIo): Promise<number> {
   const { supervisorPid } = found.cluster
   process.kill(supervisorPid, 'SIGTERM')
   const deadline = performance.now() + 90_000
-  while (isAlive(supervisorPid)) {
+  while (isSupervisor(supervisorPid)) {
     if (performance.now() > deadline) {
       io.stderr.write(`Process ${supervisorPid} is still stopping after 90 s; see its terminal.\n`)
       return 4

@@ -76,6 +76,7 @@ async function supervise(
     plan.processes,
     {
       started: (p, pid) => {
+        record()
         if (ready.has(p.name))
           say(paint('green', `${clockTime()} ${p.name} is started again (process ${pid})`))
       },
@@ -104,7 +105,6 @@ async function supervise(
     `Starting ${options.servers} coordination servers and ${options.brokers} brokers on ${options.dataDirectory} …`,
   )
   supervisor.startAll()
-  record()
 
   const outcome = await Promise.race([
     allReady(plan, readyTimeoutMs).then(missing => (missing.length === 0 ? 'ready' : missing)),
@@ -124,9 +124,7 @@ async function supervise(
       `${addressTable(plan, supervisor, io.isTty)}\n${paint('bold', `Ready after ${seconds} s.`)} ${threeThings(plan, options)}`,
     )
   }
-  const keepRecord = setInterval(record, 1000)
   await stopped
-  clearInterval(keepRecord)
   say('\nStopping in order: dashboard, monitor, brokers, ensemble … (Ctrl-C again kills them)')
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => supervisor.killAll())
   await supervisor.stopAll(stopGraceMs)

@@ -40,18 +40,26 @@ export function readClusterFile(dataDirectory: string): ClusterFile | null {
     throw error
   }
   const cluster = schema.safeParse(JSON.parse(text))
-  return cluster.success && isAlive(cluster.data.supervisorPid) ? cluster.data : null
+  return cluster.success && isSupervisor(cluster.data.supervisorPid) ? cluster.data : null
 }
 
 export function removeClusterFile(dataDirectory: string): void {
   rmSync(pathIn(dataDirectory), { force: true })
 }
 
-export function isAlive(pid: number): boolean {
+/** Whether that process is a supervisor: after a kill or a reboot its number can be nobody's, a zombie's or a stranger's. */
+export function isSupervisor(pid: number): boolean {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
+  if (process.platform !== 'linux') return true
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('up')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
   }
 }
