@@ -38,7 +38,7 @@ export class TestCluster implements AsyncDisposable {
     const config = join(folder, 'zoo.cfg')
     await writeFile(
       config,
-      `tickTime=500\ndataDir=${dataDir}\nclientPort=${port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n`,
+      `tickTime=500\ndataDir=${dataDir}\nclientPort=${port}\nclientPortAddress=127.0.0.1\nmaxSessionTimeout=600000\nadmin.enableServer=false\n`,
     )
     const cluster = new TestCluster(folder, port, settings)
     cluster.startZooKeeper()
@@ -55,7 +55,8 @@ export class TestCluster implements AsyncDisposable {
     return cluster
   }
 
-  async startBroker(id: number): Promise<KafkaBroker> {
+  /** Writes a broker's server.properties and gives its path. `more` are further lines. */
+  async writeSettings(id: number, more: readonly string[] = []): Promise<string> {
     const path = join(this.folder, `server-${id}.properties`)
     const lines = [
       `broker.id=${id}`,
@@ -68,8 +69,14 @@ export class TestCluster implements AsyncDisposable {
       'offsets.topic.num.partitions=3',
       'offsets.topic.replication.factor=1',
       ...this.#settings,
+      ...more,
     ]
     await writeFile(path, lines.join('\n'))
+    return path
+  }
+
+  async startBroker(id: number): Promise<KafkaBroker> {
+    const path = await this.writeSettings(id)
     const log = createLog({
       layout: kafkaLayout(),
       sink: line => this.#lines.push(`${id}: ${line}`) > 500 && this.#lines.shift(),
@@ -142,7 +149,7 @@ export async function until(
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise(resolve => server.once('listening', resolve))
   const { port } = server.address() as { port: number }

@@ -8,8 +8,8 @@ export interface Disk {
   /** Opens a file. 'read': must exist; 'append-or-create': read and write, created if missing; 'create': must not exist. */
   open(path: string, mode: 'read' | 'read-write' | 'append-or-create' | 'create'): Promise<DiskFile>
   readFile(path: string): Promise<Buffer>
-  /** Replaces a small file in one step: temporary file, sync, rename, directory sync. */
-  replaceFile(path: string, content: string | Uint8Array): Promise<void>
+  /** Replaces a small file in one step: temporary file, sync, rename, directory sync. A secret is its owner's alone to read. */
+  replaceFile(path: string, content: string | Uint8Array, options?: { isSecret?: boolean }): Promise<void>
   rename(from: string, to: string): Promise<void>
   /** Removes a file; a missing one is no error. */
   remove(path: string): Promise<void>

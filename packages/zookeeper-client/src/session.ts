@@ -61,10 +61,19 @@ export interface SessionEvents {
   registrations(relativeZxid: bigint): { op: number; body: Buffer }[]
 }
 
+/** What a session is taken up with, by whoever knows it. */
+export interface SessionSecret {
+  id: bigint
+  /** 16 bytes. */
+  password: Buffer
+}
+
 export interface SessionOptions {
   hosts: readonly Address[]
   sessionTimeoutMs: number
   readOnly: boolean
+  /** The session to go on with; null to begin one. */
+  session: SessionSecret | null
   network: Network
   clock: Clock
   random: Random
@@ -105,6 +114,11 @@ export class Session {
     this.#options = options
     this.#events = events
     this.#lifecycle = new Lifecycle(options.hosts, options.sessionTimeoutMs)
+    if (options.session !== null) {
+      this.#id = options.session.id
+      this.#password = options.session.password
+      this.#isSessionShared = true
+    }
     this.#carryOut(this.#lifecycle.start())
   }
 

@@ -42,7 +42,7 @@ import { type CreateOptions, checkPath, creation } from './create.ts'
 import { parseConnectString, shuffled } from './host-list.ts'
 import type { State } from './lifecycle.ts'
 import { asBuffer, multiBody, multiResults, type Operation, type OperationResult } from './multi.ts'
-import { Session } from './session.ts'
+import { Session, type SessionSecret } from './session.ts'
 import { eventName, type WatchKind, type WatchListener, WatchRegistry } from './watch-registry.ts'
 
 export interface ZooKeeperOptions {
@@ -58,6 +58,8 @@ export interface ZooKeeperOptions {
   readOnly?: boolean
   /** Identities to present on every connection, such as `{ scheme: 'digest', auth: 'user:password' }`. */
   auth?: readonly { scheme: string; auth: string | Buffer }[]
+  /** A session to go on with instead of a new one. If it has ended, the state becomes `expired`. */
+  session?: SessionSecret
 }
 
 /** Which watches `removeWatches` means. */
@@ -106,6 +108,7 @@ export class ZooKeeper {
         hosts: shuffled(hosts, random),
         sessionTimeoutMs,
         readOnly,
+        session: options.session ?? null,
         network,
         clock,
         random,
@@ -130,6 +133,12 @@ export class ZooKeeper {
   /** 0n until the first connection. */
   get sessionId(): bigint {
     return this.#session.id
+  }
+
+  /** What another client needs to go on with this session; null until the first connection. Whoever has it can end it. */
+  get session(): SessionSecret | null {
+    const { id, password } = this.#session
+    return id === 0n ? null : { id, password }
   }
 
   /** As negotiated; before the first connection, as asked for. */

@@ -188,6 +188,20 @@ test('a client that was cut off keeps its session, and hears of what it missed',
   assert.equal(heard.at(-1), 'NodeCreated /cut/never')
 })
 
+test('another client that knows a session goes on with it, and can end it', async () => {
+  const network = new SwitchedNetwork()
+  await using first = await ensemble.client({ network })
+  await using watcher = await ensemble.client()
+  await first.create('/handed-on', null, { mode: 'ephemeral' })
+  network.turn(false)
+  const second = await ensemble.client({ session: first.session! })
+  assert.equal(second.sessionId, first.sessionId)
+  assert.ok(await second.exists('/handed-on'))
+  await second.close()
+  assert.equal(await watcher.exists('/handed-on'), null)
+  await assert.rejects(ensemble.client({ session: first.session! }), { code: errorCode.SESSIONEXPIRED })
+})
+
 test('a client that was cut off too long has expired, and its ephemeral znodes are gone', async () => {
   const network = new SwitchedNetwork()
   const zk = await ensemble.client({ network, sessionTimeoutMs: 1_000 })

@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import { randomUuid } from '@vivarium/kafka-protocol'
 import { ConfigError, type Log } from '@vivarium/platform'
 import type { Broker } from '../broker.ts'
+import { SessionFile } from './session-file.ts'
 import {
   type Endpoint,
   paths,
   persistentPaths,
+  readBroker,
   readClusterId,
   type SecurityProtocol,
   writeBroker,
@@ -40,20 +43,22 @@ export async function generateBrokerId(zookeeper: ZooKeeperSession, reservedMaxI
   return version + reservedMaxId
 }
 
+type Surroundings = Pick<Broker, 'id' | 'settings' | 'clock' | 'disk' | 'log' | 'zookeeper'>
+
 /** A broker's entry in `/brokers/ids`: lives as long as its session, and is made again in the next one. */
 export class BrokerRegistration {
-  readonly #broker: Pick<Broker, 'id' | 'settings' | 'clock' | 'zookeeper'>
+  readonly #broker: Surroundings
   readonly #log: Log
+  readonly #sessionFile: SessionFile
   #epoch = -1
   /** Ports that were asked for as 0, by listener, as they turned out. */
   readonly #ports: ReadonlyMap<string, number>
 
-  constructor(
-    broker: Pick<Broker, 'id' | 'settings' | 'clock' | 'log' | 'zookeeper'>,
-    ports: ReadonlyMap<string, number> = new Map(),
-  ) {
+  /** The broker must hold the lock of its log directories, so that it is the only one that lives off them. */
+  constructor(broker: Surroundings, ports: ReadonlyMap<string, number> = new Map()) {
     this.#broker = broker
     this.#log = broker.log.named('kafka.zk.KafkaZkClient')
+    this.#sessionFile = new SessionFile(broker.settings.logDirs[0]!, { disk: broker.disk, log: this.#log })
     this.#ports = ports
   }
 
@@ -84,6 +89,9 @@ export class BrokerRegistration {
       { op: 'create', path, mode: 'ephemeral' },
       { op: 'setData', path, data, version: 0 },
     ] as const
+    const former = await this.#sessionFile.read()
+    const own = zookeeper.secret
+    if (own !== null) await this.#sessionFile.write(own)
     for (let attempt = 0; attempt < 3; attempt++) {
       try {
         const results = await zookeeper.multi(operations)
@@ -99,6 +107,12 @@ export class BrokerRegistration {
           this.#epoch = Number(stat.czxid)
           return this.#epoch
         }
+        if (stat.ephemeralOwner === former?.id && (await this.#isAtOwnAddress(path))) {
+          this.#log.info(`${path} is of the life this broker was killed in; ending its session`)
+          await zookeeper
+            .end(former)
+            .catch(reason => this.#log.warn('The former session could not be ended', reason))
+        }
         if (stat.ephemeralOwner !== zookeeper.earlierSessionId) {
           if (!(await this.#hasGone(path))) throw this.#taken(error)
           continue
@@ -112,19 +126,30 @@ export class BrokerRegistration {
   }
 
   /**
+   * Whether the entry names this broker's own addresses, where nobody else can be listening. A copy of the log directory,
+   * started elsewhere, must not end the session of the broker it was copied from.
+   */
+  async #isAtOwnAddress(path: string): Promise<boolean> {
+    const { zookeeper, id } = this.#broker
+    const entry = await zookeeper.read(path)
+    return entry === null || isDeepStrictEqual(readBroker(id, entry.data).endpoints, this.#endpoints())
+  }
+
+  /**
    * Waits for the entry of another session to vanish: a broker that was killed and started again at once meets its own last
    * life. One that runs keeps its session, and its entry stays.
    */
   async #hasGone(path: string): Promise<boolean> {
     const { zookeeper, clock, settings } = this.#broker
+    if ((await zookeeper.exists(path)) === null) return true
     const waitMs = settings.values['zookeeper.session.timeout.ms']! + expiryMarginMs
     const deadlineMs = clock.monotonicMs() + waitMs
     this.#log.info(`${path} is there already; waiting up to ${waitMs} ms for its session to expire`)
-    while (clock.monotonicMs() < deadlineMs) {
+    while ((await zookeeper.exists(path)) !== null) {
+      if (clock.monotonicMs() > deadlineMs) return false
       await new Promise<void>(resolve => clock.after(expiryPollMs, resolve))
-      if ((await zookeeper.exists(path)) === null) return true
     }
-    return false
+    return true
   }
 
   #taken(cause: Error): Error {

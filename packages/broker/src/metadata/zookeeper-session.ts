@@ -4,6 +4,7 @@ import {
   MultiError,
   type Operation,
   type OperationResult,
+  type SessionSecret,
   type WatchListener,
   ZooKeeper,
   ZooKeeperError,
@@ -89,6 +90,24 @@ export class ZooKeeperSession {
     this.#listeners.push(listener)
   }
 
+  /** What ends the session at hand, or null while there is none. */
+  get secret(): SessionSecret | null {
+    return this.#client.session
+  }
+
+  /** Ends another session, with its ephemeral znodes. One that has ended by itself is no error. */
+  async end(session: SessionSecret): Promise<void> {
+    const { connect, connectionTimeoutMs } = this.#options
+    const client = this.#open(connect, session)
+    try {
+      await client.connected(connectionTimeoutMs)
+    } catch (error) {
+      if (!isCode(error, errorCode.SESSIONEXPIRED)) throw error
+    } finally {
+      await client.close()
+    }
+  }
+
   /** Ends the session: its ephemeral znodes go at once. */
   async close(): Promise<void> {
     this.#isClosed = true
@@ -170,9 +189,10 @@ export class ZooKeeperSession {
 
   // ---- sessions ------------------------------------------------------------------------------------------------------
 
-  #open(connect: string): ZooKeeper {
+  #open(connect: string, session?: SessionSecret): ZooKeeper {
     const { sessionTimeoutMs, network, clock, random, log } = this.#options
-    const client = new ZooKeeper({ connect, sessionTimeoutMs, network, clock, random, log })
+    const world = { network, clock, random, log }
+    const client = new ZooKeeper({ connect, sessionTimeoutMs, ...world, ...(session && { session }) })
     client.onState(state => {
       if (state === 'expired' && client === this.#client && !this.#isClosed) {
         background(this.#renew(), error => this.#log.error('Replacing the ZooKeeper session failed', error))

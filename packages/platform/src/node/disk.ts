@@ -24,9 +24,9 @@ const flags = {
 export const nodeDisk: Disk = {
   open: async (path, mode) => new NodeDiskFile(await open(path, flags[mode], 0o644)),
   readFile: path => readFile(path),
-  replaceFile: async (path, content) => {
+  replaceFile: async (path, content, { isSecret = false } = {}) => {
     const temporary = `${path}.tmp`
-    await writeFile(temporary, content, { flush: true })
+    await writeFile(temporary, content, { flush: true, mode: isSecret ? 0o600 : 0o644 })
     await rename(temporary, path)
     await nodeDisk.syncDirectory(dirname(path))
   },
