@@ -2,11 +2,13 @@ import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import type { Sample } from '../../api.ts'
+import { time } from '../format.ts'
 import { samples, servers, throughput } from '../store.ts'
 import { themeChanges } from './theme.tsx'
 
 /** What the charts reach back to. */
 const windowMs = 15 * 60_000
+const shortestSeconds = 60
 const sync = uPlot.sync('vivarium')
 
 type Table = uPlot.AlignedData
@@ -95,6 +97,12 @@ function Chart({ title, names, data }: { title: string; names: readonly string[]
   )
 }
 
+/** What there is, a minute at least: two samples would show their milliseconds, a single one a whole day. */
+function timeRange(seconds: ArrayLike<number>): [number, number] {
+  const last = seconds[seconds.length - 1] ?? Date.now() / 1000
+  return [Math.min(seconds[0] ?? last, last - shortestSeconds), last]
+}
+
 function round(value: number | null | undefined): string {
   return value === null || value === undefined ? 'unknown' : String(Math.round(value * 10) / 10)
 }
@@ -121,8 +129,14 @@ function options(names: readonly string[], element: HTMLElement): uPlot.Options 
     height: 170,
     cursor: { sync: { key: sync.key }, y: false },
     legend: { live: false },
-    scales: { y: { range: (_self, _min, max) => [0, Math.max(1, max * 1.1)] } },
-    axes: [axis, { ...axis, size: 46 }],
+    scales: {
+      x: { range: ({ data: [seconds] }) => timeRange(seconds) },
+      y: { range: (_self, _min, max) => [0, Math.max(1, max * 1.1)] },
+    },
+    axes: [
+      { ...axis, values: (_self, seconds) => seconds.map(second => time(second * 1000)) },
+      { ...axis, size: 46 },
+    ],
     series: [
       { label: 'time' },
       ...names.map((label, i) => ({

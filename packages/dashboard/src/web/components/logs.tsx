@@ -52,7 +52,7 @@ export function Logs() {
           aria-pressed={paused.value !== null}
           onClick={() => (paused.value = paused.value === null ? logs.value : null)}
         >
-          {paused.value === null ? '⏸ pause' : `▶ go on${missed > 0 ? ` (${missed} new)` : ''}`}
+          {paused.value === null ? 'pause' : `go on${missed > 0 ? ` (${missed} new)` : ''}`}
         </button>
       </div>
       {logs.value.length === 0 ? (
