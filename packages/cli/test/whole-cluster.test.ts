@@ -7,7 +7,7 @@ import { Consumer as PlatformaticConsumer } from '@platformatic/kafka'
 import type { AlertRecord, LogRecord } from '@vivarium/monitor'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
-import { Kafka, logLevel } from 'kafkajs'
+import { RecordWriter, readTopic } from './kafkajs-client.ts'
 import { failingStart, RunningCluster } from './running-cluster.ts'
 
 // The main job, as people meet it: one command, real processes, clients we did not write. The tests follow one cluster
@@ -163,22 +163,11 @@ function zookeeper(): ZooKeeper {
   })
 }
 
-function kafka(): Kafka {
-  return new Kafka({
-    clientId: 'test',
-    brokers: cluster.bootstrapServers,
-    logLevel: logLevel.NOTHING,
-    retry: { retries: 30, maxRetryTime: 500 },
-  })
-}
-
-/** Writes znodes and records one after another until it is stopped; those that were acknowledged are in the sets above. */
+/** Writes znodes and records until it is stopped; those that were acknowledged are in the sets above. */
 async function startWriters(): Promise<AsyncDisposable & { stop(): Promise<void> }> {
   let isStopped = false
   const client = zookeeper()
   await client.createRecursive('/ledger')
-  const producer = kafka().producer()
-  await producer.connect()
   const writeZnodes = async () => {
     while (!isStopped) {
       try {
@@ -188,23 +177,13 @@ async function startWriters(): Promise<AsyncDisposable & { stop(): Promise<void>
       }
     }
   }
-  const writeRecords = async () => {
-    for (let i = 0; !isStopped; i++) {
-      const value = `${process.hrtime.bigint()}-${i}`
-      try {
-        await producer.send({ topic: 'ledger', acks: -1, messages: [{ value }] })
-        records.add(value)
-      } catch {
-        // Not acknowledged: it may be there or not.
-      }
-    }
-  }
-  const done = Promise.all([writeZnodes(), writeRecords()])
+  const done = writeZnodes()
+  const recordWriter = new RecordWriter(cluster.bootstrapServers, 'ledger', records)
   const stop = async () => {
     if (isStopped) return
     isStopped = true
     await client.close()
-    await producer.disconnect()
+    await recordWriter.stop()
     await done
   }
   return { stop, [Symbol.asyncDispose]: stop }
@@ -219,51 +198,12 @@ async function assertAllKept(): Promise<void> {
     [...znodes].filter(path => !there.has(path)),
     [],
   )
-  await read(
-    'ledger',
-    list => records.isSubsetOf(new Set(list as string[])),
-    value => value,
-  )
+  await readTopic(cluster.bootstrapServers, 'ledger', values => records.isSubsetOf(new Set(values)))
 }
 
-let groups = 0
-
-/** Reads a topic from its beginning, as a new group, until `isEnough` of the values. */
-async function read<T>(
-  topic: string,
-  isEnough: (values: readonly T[]) => boolean,
-  parse: (value: string) => unknown = JSON.parse,
-): Promise<readonly T[]> {
-  const values: T[] = []
-  const consumer = kafka().consumer({ groupId: `test-${++groups}` })
-  await consumer.connect()
-  try {
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${topic} does not get there: ${values.length} records`)),
-        90_000,
-      )
-      const done = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      consumer.on(consumer.events.CRASH, ({ payload }) => {
-        if (!payload.restart) reject(payload.error)
-      })
-      consumer
-        .run({
-          eachMessage: async ({ message }) => {
-            values.push(parse(message.value!.toString()) as T)
-            if (isEnough(values)) done()
-          },
-        })
-        .catch(reject)
-    })
-  } finally {
-    await consumer.disconnect()
-  }
-  return values
+async function read<T>(topic: string, isEnough: (records: readonly T[]) => boolean): Promise<readonly T[]> {
+  const parse = (values: readonly string[]) => values.map(value => JSON.parse(value) as T)
+  return parse(await readTopic(cluster.bootstrapServers, topic, values => isEnough(parse(values))))
 }
 
 async function readWithPlatformatic(
@@ -272,7 +212,7 @@ async function readWithPlatformatic(
 ): Promise<readonly LogRecord[]> {
   const consumer = new PlatformaticConsumer({
     clientId: 'test',
-    groupId: `test-${++groups}`,
+    groupId: 'test-platformatic',
     bootstrapBrokers: cluster.bootstrapServers,
   })
   const stream = await consumer.consume({ topics: [topic], mode: 'earliest' })

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
+import { Processes } from '../../packages/zookeeper-server/test/quorum-processes.ts'
+import { fourLetterWord } from '../../packages/zookeeper-server/test/wire-client.ts'
+import { openZooKeeper, until } from './brokers.ts'
+import { classpath, without } from './peers.ts'
+
+// Servers of both kinds take each other's place, on the same data directories, while a client writes. A server of the same
+// history with the larger number leads, so each kind leads and follows the other on the way.
+
+const skip = without('apache-3.9')
+
+/** Creates znodes one after another until it is stopped. */
+class ZnodeWriter {
+  readonly acknowledged = new Set<string>()
+  readonly #done: Promise<void>
+  #isStopped = false
+
+  constructor(zookeeper: ZooKeeper, folder: string) {
+    this.#done = this.#write(zookeeper, folder)
+  }
+
+  async #write(zookeeper: ZooKeeper, folder: string): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        this.acknowledged.add(
+          (await zookeeper.create(`${folder}/n-`, 'x', { mode: 'persistent-sequential' })).path,
+        )
+      } catch (error) {
+        // Not acknowledged: it may be there or not.
+        if (!(error instanceof ZooKeeperError)) throw error
+      }
+    }
+  }
+
+  async writesMore(): Promise<void> {
+    const before = this.acknowledged.size
+    await until(
+      () => this.acknowledged.size > before + 50,
+      () => 'nothing is acknowledged',
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    await this.#done
+  }
+}
+
+async function assertKept(port: number, acknowledged: ReadonlySet<string>): Promise<void> {
+  await using zookeeper = openZooKeeper(`127.0.0.1:${port}`)
+  await zookeeper.sync('/ledger')
+  const { children } = await zookeeper.getChildren('/ledger')
+  assert.deepEqual([...acknowledged.difference(new Set(children.map(name => `/ledger/${name}`)))], [])
+}
+
+/** Each server compares the digest of its tree with the leader's at every transaction, and counts where they differ. */
+async function assertDigestsAgree(ensemble: Processes, ids: readonly number[]): Promise<void> {
+  for (const id of ids) {
+    const text = await fourLetterWord(ensemble.port(id), 'mntr')
+    assert.equal(/^zk_digest_mismatches_count\s+(\d+)/m.exec(text)?.[1], '0', `server ${id}`)
+  }
+}
+
+test('servers of ours are replaced by Apache’s one by one, and back: session, ephemeral, watch and writes survive', {
+  skip,
+}, async () => {
+  const ids = [1, 2, 3]
+  await using ensemble = await Processes.configure(3, { config: { initLimit: 40 } })
+  for (const id of ids) ensemble.start(id)
+  await ensemble.serving(ids)
+  await using zookeeper = openZooKeeper(ensemble.clientPorts.map(port => `127.0.0.1:${port}`).join(','))
+  await zookeeper.create('/ledger')
+  await zookeeper.create('/alive', null, { mode: 'ephemeral' })
+  let sightings = 0
+  await zookeeper.addWatch('/watched', 'persistent-recursive', () => {
+    sightings++
+  })
+  const { sessionId } = zookeeper
+  const writer = new ZnodeWriter(zookeeper, '/ledger')
+  try {
+    for (const kind of ['apache', 'ours']) {
+      for (const id of ids) {
+        await ensemble.kill(id)
+        await writer.writesMore()
+        if (kind === 'apache') ensemble.startApache(id, classpath('apache-3.9'))
+        else ensemble.start(id)
+        await ensemble.serving(ids)
+        await writer.writesMore()
+        await assertDigestsAgree(ensemble, ids)
+      }
+    }
+  } finally {
+    await writer.stop()
+  }
+  for (const id of ids) await assertKept(ensemble.port(id), writer.acknowledged)
+  assert.equal(zookeeper.sessionId, sessionId)
+  assert.ok(await zookeeper.exists('/alive'))
+  await zookeeper.create('/watched')
+  await zookeeper.sync('/watched')
+  assert.equal(sightings, 1)
+})
+
+test('every server is stopped and the other kind starts on its data: all is there, and again the other way', {
+  skip,
+}, async () => {
+  const ids = [1, 2, 3]
+  await using ensemble = await Processes.configure(3, { config: { initLimit: 40, snapCount: 200 } })
+  const acknowledged = new Set<string>()
+  for (const kind of ['apache', 'ours', 'apache', 'ours']) {
+    for (const id of ids)
+      if (kind === 'apache') ensemble.startApache(id, classpath('apache-3.9'))
+      else ensemble.start(id)
+    await ensemble.serving(ids)
+    for (const id of ids) if (acknowledged.size > 0) await assertKept(ensemble.port(id), acknowledged)
+    await using zookeeper = openZooKeeper(`127.0.0.1:${ensemble.port(1)}`)
+    await zookeeper.createRecursive('/ledger')
+    const mode = 'persistent-sequential'
+    const created = Array.from({ length: 500 }, () => zookeeper.create('/ledger/n-', 'x', { mode }))
+    for (const { path } of await Promise.all(created)) acknowledged.add(path)
+    await Promise.all(ids.map(id => ensemble.kill(id)))
+  }
+  assert.equal(acknowledged.size, 2000)
+})
