@@ -58,6 +58,8 @@ export class Election {
   readonly #votes = new Map<Sid, Notification>()
   /** Votes of servers that follow or lead already. */
   readonly #settled = new Map<Sid, Notification>()
+  /** Voters whose addresses refuse connections: nobody is there to be waited for. */
+  readonly #absent = new Set<Sid>()
   #notificationMs: number
   #resendAtMs = Number.POSITIVE_INFINITY
   #finalizeAtMs = Number.POSITIVE_INFINITY
@@ -99,6 +101,13 @@ export class Election {
   /** The epoch that the new leader established; what later joiners are told. */
   epochEstablished(peerEpoch: bigint): void {
     this.#vote = { ...this.#vote, peerEpoch }
+  }
+
+  /** Whether somebody is at a voter's address, as the last attempt to connect showed. */
+  reachable(sid: Sid, isReachable: boolean, nowMs: number): void {
+    if (isReachable) this.#absent.delete(sid)
+    else this.#absent.add(sid)
+    if (this.#state === peerState.LOOKING && !isReachable) this.#tally(nowMs)
   }
 
   elapse(nowMs: number): void {
@@ -145,19 +154,28 @@ export class Election {
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       this.#announce()
       this.#votes.set(this.#options.myId, this.#ownNotification())
+    } else if (this.#isBetter(this.#vote, n)) {
+      // It may have been following still when this vote was announced, and would not hear of it before the next time.
+      this.#answer(n.sender)
     }
     this.#count(n, nowMs)
   }
 
   #count(n: Notification, nowMs: number): void {
     this.#votes.set(n.sender, n)
+    this.#tally(nowMs)
+  }
+
+  #tally(nowMs: number): void {
+    const { rule } = this.#options
     const supporters = this.#supportersOf(this.#votes, this.#ownNotification())
-    if (!this.#options.rule.isQuorum(supporters)) {
+    if (!rule.isQuorum(supporters)) {
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       return
     }
-    // When every voter agrees there is no better candidate left to wait for.
-    if (supporters.length === this.#options.rule.voters.size) this.#decide()
+    // When every voter that is there agrees, there is no better candidate left to wait for.
+    const decided = new Set([...supporters, ...this.#absent])
+    if (rule.voters.isSubsetOf(decided)) this.#decide()
     else if (this.#finalizeAtMs === Number.POSITIVE_INFINITY)
       this.#finalizeAtMs = nowMs + this.#options.finalizeMs
   }

@@ -190,8 +190,9 @@ export class Server {
     const message: Notification = { ...vote, sender: sid, state, version: 2 }
     cluster.time.after(1 + cluster.chance.below(20), () => {
       const receiver = cluster.servers.get(to)!
-      if (receiver.isUp && cluster.areConnected(sid, to))
-        receiver.#election.received(message, cluster.time.nowMs)
+      const isThere = receiver.isUp && cluster.areConnected(sid, to)
+      if (isThere) receiver.#election.received(message, cluster.time.nowMs)
+      this.#election.reachable(to, isThere, cluster.time.nowMs)
     })
   }
 

@@ -264,6 +264,31 @@ test('the newest history wins; a quorum waits a moment for a better candidate, a
   assert.deepEqual(all.decided, [peerState.LEADING])
 })
 
+test('a voter at whose address nobody is is not waited for; one that has come back is', () => {
+  const { election, decided } = electionOf(2n)
+  election.start({ lastZxid: 0n, peerEpoch: 0n }, 0)
+  election.received(candidacy(1n, 2n), 10)
+  assert.deepEqual(decided, [])
+  election.reachable(3n, false, 20)
+  assert.deepEqual(decided, [peerState.LEADING])
+  election.start({ lastZxid: 0n, peerEpoch: 0n }, 1_000)
+  election.reachable(3n, true, 1_001)
+  election.received(candidacy(1n, 2n, { round: 2n }), 1_002)
+  assert.equal(decided.length, 1)
+  election.elapse(1_202)
+  assert.equal(decided.length, 2)
+})
+
+test('one whose candidate is worse is told of the better one, which it may have missed; one that agrees is not', () => {
+  const { election, sent } = electionOf(3n)
+  election.start({ lastZxid: 5n, peerEpoch: 0n }, 0)
+  sent()
+  election.received(candidacy(1n, 1n, { zxid: 5n }), 10)
+  assert.deepEqual(sent(), ['1: 3 in 1'])
+  election.received(candidacy(1n, 3n, { zxid: 5n }), 11)
+  assert.deepEqual(sent(), [])
+})
+
 test('a server that comes late joins the leader a quorum follows, once that says itself that it leads', () => {
   const { election, decided } = electionOf(1n)
   election.start({ lastZxid: 99n, peerEpoch: 9n }, 0)

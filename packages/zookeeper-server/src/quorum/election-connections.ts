@@ -5,6 +5,8 @@ import { anonymousObserver, initialMessage, readInitialMessage } from './electio
 
 const maxMessageBytes = 512 * 1024
 const handshakeMs = 5_000
+/** Two servers that keep closing each other's connections must not do so in a circle. */
+const lookAfterEveryMs = 1_000
 /** A server that reads nothing is sent nothing more; the newest message follows when it does. */
 const maxPendingBytes = 64 * 1024
 /** Servers that the configuration does not know may listen in, but not without bound. */
@@ -25,10 +27,12 @@ export class ElectionConnections {
   readonly #addresses: ReadonlyMap<Sid, Address>
   readonly #connectTimeoutMs: number
   readonly #onMessage: (from: Sid, frame: Buffer) => void
+  readonly #onReach: (sid: Sid, isReachable: boolean) => void
   readonly #connections = new Map<Sid, Connection>()
   readonly #connecting = new Set<Sid>()
   readonly #last = new Map<Sid, Buffer>()
   readonly #incoming = new Set<Connection>()
+  readonly #lookedAfterMs = new Map<Sid, number>()
   #listener: Listener | null = null
   #nextAnonymous = -1n
   #isStopped = false
@@ -37,6 +41,8 @@ export class ElectionConnections {
     world: { network: Network; clock: Clock; log: Log },
     options: { myId: Sid; own: Address; addresses: ReadonlyMap<Sid, Address>; connectTimeoutMs: number },
     onMessage: (from: Sid, frame: Buffer) => void,
+    /** Told after every attempt to connect, and when a server connects by itself. */
+    onReach: (sid: Sid, isReachable: boolean) => void,
   ) {
     this.#network = world.network
     this.#clock = world.clock
@@ -46,6 +52,7 @@ export class ElectionConnections {
     this.#addresses = options.addresses
     this.#connectTimeoutMs = options.connectTimeoutMs
     this.#onMessage = onMessage
+    this.#onReach = onReach
   }
 
   /** Rejects with Node's error if the election port cannot be had. */
@@ -83,6 +90,7 @@ export class ElectionConnections {
       connection => {
         this.#connecting.delete(to)
         if (this.#isStopped) return connection.destroy()
+        this.#onReach(to, true)
         connection.write(initialMessage(this.#myId, this.#own))
         // The other has the larger number: it calls back.
         if (to > this.#myId) connection.end()
@@ -90,11 +98,21 @@ export class ElectionConnections {
       },
       error => {
         this.#connecting.delete(to)
+        if (this.#isStopped) return
+        this.#onReach(to, false)
         this.#log.warn(
           `Cannot open channel to ${to} at election address ${address.host}:${address.port} (${(error as Error).message})`,
         )
       },
     )
+  }
+
+  /** Whose connection was lost may be dead: an election that comes of it must not wait for a vote then. */
+  #lookAfter(sid: Sid): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - (this.#lookedAfterMs.get(sid) ?? Number.NEGATIVE_INFINITY) < lookAfterEveryMs) return
+    this.#lookedAfterMs.set(sid, nowMs)
+    this.#connect(sid)
   }
 
   #accept(connection: Connection): void {
@@ -152,11 +170,13 @@ export class ElectionConnections {
     }
     this.#connections.set(sid, connection)
     older?.destroy()
+    this.#onReach(sid, true)
     const decoder = new FrameDecoder(maxMessageBytes)
     connection.onClose = () => {
       if (this.#connections.get(sid) !== connection) return
       this.#connections.delete(sid)
       if (!this.#addresses.has(sid)) this.#last.delete(sid)
+      this.#lookAfter(sid)
     }
     connection.onDrain = () => {
       const last = this.#last.get(sid)

@@ -8,6 +8,8 @@ import type { MemberContext } from './member.ts'
 import { PeerStream } from './peer-stream.ts'
 import type { ForwardedRequest, Quorum } from './replica.ts'
 
+/** A leader that was elected this moment may not listen yet: it is asked again soon, and then at the interval that is set. */
+const firstRetryMs = 5
 const connectTries = 5
 const endOfSnapshot = 'BenWasHere'
 
@@ -94,7 +96,8 @@ export class Following implements Quorum {
   async #connect(leader: { host: string; quorumPort: number }): Promise<PeerStream> {
     const { network, clock, tickMs, initLimit, connectRetryMs, log } = this.#context
     const address = { host: leader.host, port: leader.quorumPort }
-    const deadlineMs = clock.monotonicMs() + initLimit * tickMs
+    const startedMs = clock.monotonicMs()
+    const deadlineMs = startedMs + initLimit * tickMs
     for (let attempt = 1; ; attempt++) {
       try {
         const connection = await network.connect(address, {
@@ -105,14 +108,15 @@ export class Following implements Quorum {
           .info(`Successfully connected to leader, using address: ${address.host}:${address.port}`)
         return new PeerStream(connection, clock, initLimit * tickMs)
       } catch (error) {
-        log
-          .named('Learner')
-          .warn(
-            `Unexpected exception, tries=${attempt}, connecting to ${address.host}:${address.port} (${(error as Error).message})`,
-          )
-        if (attempt >= connectTries || clock.monotonicMs() >= deadlineMs || this.#isStopped) throw error
+        const nowMs = clock.monotonicMs()
+        const pauseMs = Math.min(connectRetryMs, firstRetryMs * 2 ** (attempt - 1))
+        const text = `Unexpected exception, tries=${attempt}, connecting to ${address.host}:${address.port} (${(error as Error).message})`
+        if (pauseMs < connectRetryMs) log.named('Learner').debug(text)
+        else log.named('Learner').warn(text)
+        const hasHadItsTries = nowMs - startedMs >= connectTries * connectRetryMs
+        if (hasHadItsTries || nowMs >= deadlineMs || this.#isStopped) throw error
         await new Promise<void>(resolve => {
-          this.#timer = clock.after(connectRetryMs, resolve)
+          this.#timer = clock.after(pauseMs, resolve)
         })
       }
     }

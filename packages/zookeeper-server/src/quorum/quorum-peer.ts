@@ -79,6 +79,10 @@ export class QuorumPeer {
         connectTimeoutMs: values.cnxTimeout,
       },
       (from, frame) => this.#receiveNotification(from, frame),
+      (sid, isReachable) => {
+        this.#election.reachable(sid, isReachable, this.#clock.monotonicMs())
+        this.#scheduleElection()
+      },
     )
     this.#election = new Election(
       {
