@@ -27,6 +27,8 @@ export interface Disk {
 export interface DiskFile {
   /** Writes all buffers one after another at `position`; resolves when every byte has been handed to the system. */
   write(buffers: readonly Uint8Array[], position: number): Promise<void>
+  /** The same, but resolves when the bytes survive the machine. After it rejected, the file must not be trusted. */
+  writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void>
   /** Reads up to `into.length` bytes at `position`; returns how many there were. */
   read(into: Uint8Array, position: number): Promise<number>
   /** fdatasync: the bytes survive the machine once this resolves. After it rejected, the file must not be trusted. */

@@ -211,11 +211,12 @@ function breakingDisk(): { disk: Disk; break: () => void; syncs: () => number } 
         truncate: size => file.truncate(size),
         size: () => file.size(),
         close: () => file.close(),
-        sync: async () => {
-          if (!isBroken) return file.sync()
+        writeDurably: async (buffers, position) => {
+          if (!isBroken) return file.writeDurably(buffers, position)
           failedSyncs++
           throw new Error('EIO: the disk is gone')
         },
+        sync: () => file.sync(),
       }
     },
   }

@@ -22,7 +22,7 @@ const flags = {
 
 /** The machine's file system. */
 export const nodeDisk: Disk = {
-  open: async (path, mode) => new NodeDiskFile(await open(path, flags[mode], 0o644)),
+  open: async (path, mode) => new NodeDiskFile(path, await open(path, flags[mode], 0o644)),
   readFile: path => readFile(path),
   replaceFile: async (path, content, { isSecret = false } = {}) => {
     const temporary = `${path}.tmp`
@@ -52,21 +52,28 @@ export const nodeDisk: Disk = {
 }
 
 class NodeDiskFile implements DiskFile {
+  readonly #path: string
   readonly #handle: FileHandle
+  /** Opened with O_DSYNC: one visit to a thread of the pool writes and syncs. */
+  #durable: FileHandle | null = null
 
-  constructor(handle: FileHandle) {
+  constructor(path: string, handle: FileHandle) {
+    this.#path = path
     this.#handle = handle
   }
 
-  async write(buffers: readonly Uint8Array[], position: number): Promise<void> {
-    let pending = buffers.filter(buffer => buffer.length > 0)
-    let at = position
-    while (pending.length > 0) {
-      // 1024 is IOV_MAX on Linux; a short write goes on where it stopped.
-      const { bytesWritten } = await this.#handle.writev(pending.slice(0, 1024), at)
-      at += bytesWritten
-      pending = withoutFirst(pending, bytesWritten)
+  write(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    return writeAll(this.#handle, buffers, position)
+  }
+
+  async writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    if (process.platform !== 'linux') {
+      // Elsewhere the flag does not empty the drive's own cache, as fdatasync of libuv does.
+      await this.write(buffers, position)
+      return this.sync()
     }
+    this.#durable ??= await open(this.#path, constants.O_WRONLY | constants.O_DSYNC)
+    await writeAll(this.#durable, buffers, position)
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -91,8 +98,20 @@ class NodeDiskFile implements DiskFile {
     return (await this.#handle.stat()).size
   }
 
-  close(): Promise<void> {
-    return this.#handle.close()
+  async close(): Promise<void> {
+    await this.#durable?.close()
+    await this.#handle.close()
+  }
+}
+
+async function writeAll(handle: FileHandle, buffers: readonly Uint8Array[], position: number): Promise<void> {
+  let pending = buffers.filter(buffer => buffer.length > 0)
+  let at = position
+  while (pending.length > 0) {
+    // 1024 is IOV_MAX on Linux; a short write goes on where it stopped.
+    const { bytesWritten } = await handle.writev(pending.slice(0, 1024), at)
+    at += bytesWritten
+    pending = withoutFirst(pending, bytesWritten)
   }
 }
 

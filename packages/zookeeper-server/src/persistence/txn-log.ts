@@ -33,8 +33,8 @@ interface Batch {
 const keptBatchBytes = 4 * 1024 * 1024
 
 /**
- * The transaction log in Apache's format. Appends are group-committed: everything gathered while one fdatasync runs is
- * written with one call and made durable by the next. Callbacks come in order, and only for what is durable.
+ * The transaction log in Apache's format. Appends are group-committed: everything gathered while one write is on its way to
+ * the disk goes with the next. Callbacks come in order, and only for what is durable.
  *
  * After a failed write or sync the log is dead: nothing more is acknowledged and `onFailure` is told once, because a
  * second fsync may report success for pages the disk never got.
@@ -149,11 +149,12 @@ export class TxnLog {
     const file = this.#file!
     const { length } = batch.records
     await this.#preallocate(length)
-    await file.write([batch.records.written()], this.#position)
+    const records = [batch.records.written()]
+    const position = this.#position
     this.#position += length
-    if (!this.#options.sync) return
+    if (!this.#options.sync) return file.write(records, position)
     const startedMs = this.#clock.monotonicMs()
-    await file.sync()
+    await file.writeDurably(records, position)
     if (isNew) await this.#disk.syncDirectory(this.#folder)
     this.#measure(this.#clock.monotonicMs() - startedMs)
   }
@@ -178,7 +179,7 @@ export class TxnLog {
     const header = Buffer.alloc(logHeaderBytes)
     header.writeInt32BE(logMagic, 0)
     header.writeInt32BE(logVersion, 4)
-    await this.#file.write([header], 0)
+    await (this.#options.sync ? this.#file.writeDurably([header], 0) : this.#file.write([header], 0))
     this.#position = logHeaderBytes
     this.#allocated = logHeaderBytes
   }
