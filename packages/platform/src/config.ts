@@ -152,12 +152,23 @@ export function readConfig<K extends ConfigKeys>(
   return { values: values as ConfigValues<K>, given: properties, warnings }
 }
 
+const inWords: Record<ConfigKey<unknown>['type'], string> = {
+  boolean: 'true or false',
+  int: 'a whole number',
+  long: 'a whole number',
+  double: 'a number',
+  string: 'another value',
+  list: 'a list like a,b,c',
+  password: 'another value',
+}
+
 function parse(name: string, key: ConfigKey<unknown>, given: Property): unknown {
   try {
     return key.parse(given.value.trim())
   } catch (error) {
     const value = key.type === 'password' ? '***' : given.value
-    const fix = `give a ${key.type}, or remove the line for the default (${String(key.default)})`
+    const otherwise = key.default === null ? '' : ` for the default (${String(key.default)})`
+    const fix = `give ${inWords[key.type]}, or remove the line${otherwise}`
     throw new ConfigError({ key: name, value, where: given.where, problem: (error as Error).message, fix })
   }
 }

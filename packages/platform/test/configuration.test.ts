@@ -37,7 +37,7 @@ test('a wrong value names file, line, key, value, problem and fix', () => {
   const cases: [string, RegExp][] = [
     [
       '\n\nlog.segment.bytes=ten',
-      /^server\.properties:3: log\.segment\.bytes=ten is not a whole number\. Fix: give a int/,
+      /^server\.properties:3: log\.segment\.bytes=ten is not a whole number\. Fix: give a whole number/,
     ],
     ['log.segment.bytes=3', /^server\.properties:1: log\.segment\.bytes=3 is outside 14\.\.2147483647/],
     ['auto.create.topics.enable=yes', /is neither true nor false/],
