@@ -11,6 +11,7 @@ import {
 import { controllerKeys } from './settings/controller.ts'
 import { generalKeys } from './settings/general.ts'
 import { groupsKeys } from './settings/groups.ts'
+import { kraftKeys } from './settings/kraft.ts'
 import { listenersKeys } from './settings/listeners.ts'
 import { logKeys } from './settings/log.ts'
 import { quotasKeys } from './settings/quotas.ts'
@@ -19,7 +20,7 @@ import { securityKeys } from './settings/security.ts'
 import { tieredStorageKeys } from './settings/tiered-storage.ts'
 import { transactionsKeys } from './settings/transactions.ts'
 
-/** Every key of a broker in ZooKeeper mode, as Kafka 3.9 spells them. */
+/** Every key of a broker, as Kafka 3.9 spells them; those of brokers without ZooKeeper have no effect. */
 export const brokerKeys = {
   ...generalKeys,
   ...listenersKeys,
@@ -31,6 +32,7 @@ export const brokerKeys = {
   ...quotasKeys,
   ...securityKeys,
   ...tieredStorageKeys,
+  ...kraftKeys,
 } as const
 
 /** One address a broker listens on, and what it tells others to call. */

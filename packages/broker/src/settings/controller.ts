@@ -8,5 +8,5 @@ export const controllerKeys = {
   'controller.socket.timeout.ms': config.int({ default: 30000, about: 'Controller channel.' }),
   'auto.leader.rebalance.enable': config.boolean({ default: true, about: 'Preferred election task.' }),
   'leader.imbalance.per.broker.percentage': config.int({ default: 10, about: 'Threshold.' }),
-  'leader.imbalance.check.interval.seconds': config.long({ default: 300, about: 'Period.' }),
+  'leader.imbalance.check.interval.seconds': config.long({ default: 300, min: 1, about: 'Period.' }),
 } as const

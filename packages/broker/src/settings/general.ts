@@ -4,7 +4,7 @@ import { config } from '@vivarium/platform'
 export const generalKeys = {
   'broker.id': config.int({ default: -1, about: 'Own id; -1 = generate.' }),
   'broker.id.generation.enable': config.boolean({ default: true, about: 'Allow generated ids.' }),
-  'reserved.broker.max.id': config.int({ default: 1000, about: 'Largest id usable by hand.' }),
+  'reserved.broker.max.id': config.int({ default: 1000, min: 0, about: 'Largest id usable by hand.' }),
   'broker.rack': config.string({ default: null, about: 'Rack name.' }),
   'zookeeper.connect': config.string({ default: null, about: 'Host:port list + chroot.' }),
   'zookeeper.session.timeout.ms': config.int({ default: 18000, about: 'Session timeout.' }),
@@ -16,6 +16,7 @@ export const generalKeys = {
   }),
   'zookeeper.max.in.flight.requests': config.int({
     default: 10,
+    min: 1,
     about: 'Pipelining to ZooKeeper.',
     unsupported: 'it is not served yet',
   }),
@@ -100,28 +101,32 @@ export const generalKeys = {
   }),
   'auto.create.topics.enable': config.boolean({ default: true, about: 'Create on Metadata.' }),
   'delete.topic.enable': config.boolean({ default: true, about: 'Allow deletion.' }),
-  'num.partitions': config.int({ default: 1, about: 'Default partitions.' }),
+  'num.partitions': config.int({ default: 1, min: 1, about: 'Default partitions.' }),
   'default.replication.factor': config.int({ default: 1, about: 'Default RF.' }),
   'background.threads': config.int({
     default: 10,
+    min: 1,
     about: 'Scheduler threads.',
     dynamic: 'cluster-wide',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
   'num.io.threads': config.int({
     default: 8,
+    min: 1,
     about: 'Request handlers.',
     dynamic: 'cluster-wide',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
   'num.network.threads': config.int({
     default: 3,
+    min: 1,
     about: 'Processors per listener.',
     dynamic: 'cluster-wide',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
   'num.recovery.threads.per.data.dir': config.int({
     default: 1,
+    min: 1,
     about: 'Load/flush threads per dir.',
     dynamic: 'cluster-wide',
     unsupported: 'this broker has no such threads, queues or buffers',
@@ -140,18 +145,29 @@ export const generalKeys = {
   'request.timeout.ms': config.int({ default: 30000, about: 'Outgoing request timeout.' }),
   'message.max.bytes': config.int({
     default: 1048588,
+    min: 0,
     about: 'Largest batch (topic max.message.bytes).',
     dynamic: 'cluster-wide',
   }),
-  'fetch.max.bytes': config.int({ default: 57671680, about: 'Cap of a consumer Fetch response, min 1024.' }),
-  'max.incremental.fetch.session.cache.slots': config.int({ default: 1000, about: 'Fetch sessions.' }),
+  'fetch.max.bytes': config.int({
+    default: 57671680,
+    min: 1024,
+    about: 'Cap of a consumer Fetch response, min 1024.',
+  }),
+  'max.incremental.fetch.session.cache.slots': config.int({
+    default: 1000,
+    min: 0,
+    about: 'Fetch sessions.',
+  }),
   'max.request.partition.size.limit': config.int({
     default: 2000,
+    min: 1,
     about: 'DescribeTopicPartitions page cap.',
     unsupported: 'it is not served yet',
   }),
   'queued.max.requests': config.int({
     default: 500,
+    min: 1,
     about: 'Request queue length.',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
@@ -183,11 +199,13 @@ export const generalKeys = {
   }),
   'metrics.num.samples': config.int({
     default: 2,
+    min: 1,
     about: 'Samples per metric.',
     unsupported: 'it is not served yet',
   }),
   'metrics.sample.window.ms': config.long({
     default: 30000,
+    min: 1,
     about: 'Window.',
     unsupported: 'it is not served yet',
   }),
@@ -200,5 +218,16 @@ export const generalKeys = {
     default: true,
     about: 'JMX always on.',
     unsupported: 'it is not served yet',
+  }),
+  'kafka.metrics.polling.interval.secs': config.int({
+    default: 10,
+    min: 1,
+    about: 'Reporters of Yammer metrics.',
+    unsupported: 'this broker loads no Java classes',
+  }),
+  'kafka.metrics.reporters': config.list({
+    default: [],
+    about: 'Reporters of Yammer metrics.',
+    unsupported: 'this broker loads no Java classes',
   }),
 } as const

@@ -14,7 +14,11 @@ export const listenersKeys = {
     dynamic: 'per-broker',
   }),
   'inter.broker.listener.name': config.string({ default: null, about: 'Inter-broker listener.' }),
-  'security.inter.broker.protocol': config.string({ default: 'PLAINTEXT', about: 'Alternative to name.' }),
+  'security.inter.broker.protocol': config.string({
+    oneOf: ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'],
+    default: 'PLAINTEXT',
+    about: 'Alternative to name.',
+  }),
   'control.plane.listener.name': config.string({
     default: null,
     about: 'Controller requests listener.',
@@ -35,13 +39,19 @@ export const listenersKeys = {
     about: 'SO_RCVBUF, -1 OS.',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
-  'socket.request.max.bytes': config.int({ default: 104857600, about: 'Largest request.' }),
+  'socket.request.max.bytes': config.int({ default: 104857600, min: 1, about: 'Largest request.' }),
   'socket.listen.backlog.size': config.int({
     default: 50,
+    min: 1,
     about: 'Accept backlog.',
     unsupported: 'this broker has no such threads, queues or buffers',
   }),
-  'max.connections.per.ip': config.int({ default: 2147483647, about: 'Limit.', dynamic: 'cluster-wide' }),
+  'max.connections.per.ip': config.int({
+    default: 2147483647,
+    min: 0,
+    about: 'Limit.',
+    dynamic: 'cluster-wide',
+  }),
   'max.connections.per.ip.overrides': config.string({
     default: '',
     about: 'Host:count list.',
@@ -50,11 +60,13 @@ export const listenersKeys = {
   }),
   'max.connections': config.int({
     default: 2147483647,
+    min: 0,
     about: 'Broker/listener limit.',
     dynamic: 'cluster-wide',
   }),
   'max.connection.creation.rate': config.int({
     default: 2147483647,
+    min: 0,
     about: 'Per s.',
     dynamic: 'cluster-wide',
     unsupported: 'it is not served yet',
@@ -62,6 +74,7 @@ export const listenersKeys = {
   'connections.max.idle.ms': config.long({ default: 600000, about: 'Idle close.' }),
   'connection.failed.authentication.delay.ms': config.int({
     default: 100,
+    min: 0,
     about: 'Delay on auth failure.',
     unsupported: 'it is not served yet',
   }),

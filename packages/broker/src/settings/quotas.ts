@@ -2,39 +2,51 @@ import { config } from '@vivarium/platform'
 
 /** Source: Kafka 3.9's configuration. */
 export const quotasKeys = {
-  'quota.window.num': config.int({ default: 11, about: 'Samples.', unsupported: 'it is not served yet' }),
+  'quota.window.num': config.int({
+    default: 11,
+    min: 1,
+    about: 'Samples.',
+    unsupported: 'it is not served yet',
+  }),
   'quota.window.size.seconds': config.int({
     default: 1,
+    min: 1,
     about: 'Sample.',
     unsupported: 'it is not served yet',
   }),
   'controller.quota.window.num': config.int({
     default: 11,
+    min: 1,
     about: 'Samples.',
     unsupported: 'it is not served yet',
   }),
   'controller.quota.window.size.seconds': config.int({
     default: 1,
+    min: 1,
     about: 'Sample.',
     unsupported: 'it is not served yet',
   }),
   'replication.quota.window.num': config.int({
     default: 11,
+    min: 1,
     about: 'Samples.',
     unsupported: 'it is not served yet',
   }),
   'replication.quota.window.size.seconds': config.int({
     default: 1,
+    min: 1,
     about: 'Sample.',
     unsupported: 'it is not served yet',
   }),
   'alter.log.dirs.replication.quota.window.num': config.int({
     default: 11,
+    min: 1,
     about: 'Samples.',
     unsupported: 'it is not served yet',
   }),
   'alter.log.dirs.replication.quota.window.size.seconds': config.int({
     default: 1,
+    min: 1,
     about: 'Sample.',
     unsupported: 'it is not served yet',
   }),

@@ -8,7 +8,7 @@ export const securityKeys = {
     unsupported: 'it is not served yet',
   }),
   'principal.builder.class': config.string({
-    default: 'default builder',
+    default: 'org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder',
     about: 'Principal.',
     dynamic: 'per-broker',
     unsupported: 'it is not served yet',
@@ -119,6 +119,7 @@ export const securityKeys = {
     unsupported: 'it is not served yet',
   }),
   'ssl.client.auth': config.string({
+    oneOf: ['required', 'requested', 'none'],
     default: 'none',
     about: 'None/requested/required.',
     dynamic: 'per-broker',
@@ -176,16 +177,19 @@ export const securityKeys = {
   }),
   'delegation.token.max.lifetime.ms': config.long({
     default: 604800000,
+    min: 1,
     about: 'Lifetime.',
     unsupported: 'it is not served yet',
   }),
   'delegation.token.expiry.time.ms': config.long({
     default: 86400000,
+    min: 1,
     about: 'Expiry.',
     unsupported: 'it is not served yet',
   }),
   'delegation.token.expiry.check.interval.ms': config.long({
     default: 3600000,
+    min: 1,
     about: 'Task.',
     unsupported: 'it is not served yet',
   }),
@@ -211,12 +215,174 @@ export const securityKeys = {
   }),
   'password.encoder.key.length': config.int({
     default: 128,
+    min: 8,
     about: 'Bits.',
     unsupported: 'it is not served yet',
   }),
   'password.encoder.iterations': config.int({
     default: 4096,
+    min: 1024,
     about: 'Rounds.',
+    unsupported: 'it is not served yet',
+  }),
+  'delegation.token.master.key': config.password({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.client.callback.handler.class': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.kerberos.kinit.cmd': config.string({
+    default: '/usr/bin/kinit',
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.kerberos.min.time.before.relogin': config.long({
+    default: 60000,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.kerberos.ticket.renew.jitter': config.double({
+    default: 0.05,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.kerberos.ticket.renew.window.factor': config.double({
+    default: 0.8,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.callback.handler.class': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.class': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.connect.timeout.ms': config.int({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.read.timeout.ms': config.int({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.refresh.buffer.seconds': config.int({
+    default: 300,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.refresh.min.period.seconds': config.int({
+    default: 60,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.refresh.window.factor': config.double({
+    default: 0.8,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.refresh.window.jitter': config.double({
+    default: 0.05,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.retry.backoff.max.ms': config.long({
+    default: 10000,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.login.retry.backoff.ms': config.long({
+    default: 100,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.mechanism.controller.protocol': config.string({
+    default: 'GSSAPI',
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.clock.skew.seconds': config.int({
+    default: 30,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.expected.audience': config.list({
+    default: [],
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.expected.issuer': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.jwks.endpoint.refresh.ms': config.long({
+    default: 3600000,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms': config.long({
+    default: 10000,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.jwks.endpoint.retry.backoff.ms': config.long({
+    default: 100,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.jwks.endpoint.url': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.scope.claim.name': config.string({
+    default: 'scope',
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.sub.claim.name': config.string({
+    default: 'sub',
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'sasl.oauthbearer.token.endpoint.url': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'security.providers': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'ssl.keymanager.algorithm': config.string({
+    default: 'SunX509',
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'ssl.provider': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'ssl.secure.random.implementation': config.string({
+    default: null,
+    about: 'Of SASL, TLS and delegation tokens.',
+    unsupported: 'it is not served yet',
+  }),
+  'ssl.trustmanager.algorithm': config.string({
+    default: 'PKIX',
+    about: 'Of SASL, TLS and delegation tokens.',
     unsupported: 'it is not served yet',
   }),
 } as const
