@@ -184,16 +184,25 @@ async function readQuorum(
   const groups = new Map<bigint, bigint[]>()
   const weights = new Map<bigint, number>()
   for (const [key, { value, where }] of properties) {
-    const [kind, number] = key.split('.')
-    if (kind === 'group')
+    const [kind] = key.split('.')
+    if (kind === 'group') {
+      if (!/^\s*\d{1,18}(\s*:\s*\d{1,18})*\s*$/.test(value))
+        throw new ConfigError({
+          key,
+          value,
+          where,
+          problem: "is not a list of servers' numbers",
+          fix: `write them with colons between, like ${key}=1:2:3`,
+        })
       groups.set(
-        BigInt(number!),
+        numberOf(key, where),
         value.split(':').map(member => BigInt(member.trim())),
       )
+    }
     if (kind === 'weight') {
-      if (!/^\d+$/.test(value))
+      if (!/^\d{1,9}$/.test(value))
         throw new ConfigError({ key, value, where, problem: 'is not a weight', fix: 'give a whole number' })
-      weights.set(BigInt(number!), Number(value))
+      weights.set(numberOf(key, where), Number(value))
     }
   }
   const grouped = [...groups.values()].flat()
@@ -209,6 +218,14 @@ async function readQuorum(
     })
   }
   return { sid, peers, groups, weights }
+}
+
+/** The N of `server.N`, `group.N` and `weight.N`. */
+function numberOf(key: string, where: string): bigint {
+  const [kind, number = ''] = key.split('.')
+  if (!/^\d{1,18}$/.test(number))
+    throw new ConfigError({ key, where, problem: 'has no number', fix: `write ${kind}.1, ${kind}.2 …` })
+  return BigInt(number)
 }
 
 /** `host:quorumPort:electionPort[:role][;[clientHost:]clientPort]` */
@@ -229,7 +246,7 @@ function parsePeer(key: string, { value, where }: Property): PeerAddress {
   const clientMatch = client === undefined ? null : /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim())
   if (client !== undefined && clientMatch === null) throw fail('has a client address that cannot be read')
   const peer: PeerAddress = {
-    sid: BigInt(key.slice('server.'.length)),
+    sid: numberOf(key, where),
     host: plainHost(host!),
     quorumPort: Number(quorumPort),
     electionPort: Number(electionPort),

@@ -3,8 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { ConfigError } from '@vivarium/platform'
 import { nodeDisk } from '@vivarium/platform/node'
+import fc from 'fast-check'
 import { readSettings, type ServerSettings } from '../src/index.ts'
+import { keys } from '../src/settings-keys.ts'
 import { startServer, temporaryFolder } from './embedded-server.ts'
 
 /** Reads a configuration whose data directory holds `myid`. */
@@ -124,4 +127,57 @@ test('a taken port is one sentence that names it, its key and the file', async (
     return true
   })
   other.close()
+})
+
+test('whatever a file says, the settings are read or refused with key, problem and fix', async () => {
+  await using folder = await temporaryFolder()
+  const data = join(folder.path, 'data')
+  await mkdir(data)
+  const file = join(folder.path, 'zoo.cfg')
+  const names = fc.constantFrom(
+    ...Object.keys(keys).filter(name => !/^data/.test(name)),
+    ...[
+      'server.1',
+      'server.2',
+      'server.3',
+      'server.x',
+      'group.1',
+      'group.x',
+      'weight.1',
+      'weight.x',
+      'group.',
+      'version',
+    ],
+  )
+  const value = fc.oneof(
+    fc.string({ maxLength: 12 }).filter(text => !/[\r\n]/.test(text)),
+    fc.integer().map(String),
+    fc.constantFrom(
+      '127.0.0.1:2888:3888',
+      '[::1]:1:2:observer',
+      'a:1:2;3',
+      ':::',
+      '1:2',
+      '1:2:3',
+      'a:b',
+      '',
+      'yes',
+      '*',
+    ),
+  )
+  const lines = fc.array(fc.tuple(names, value), { maxLength: 8 })
+  await fc.assert(
+    fc.asyncProperty(lines, fc.constantFrom('1', '2', 'x', ''), async (given, myid) => {
+      await writeFile(join(data, 'myid'), myid)
+      const base = [`dataDir=${data}`, 'initLimit=5', 'syncLimit=2']
+      await writeFile(file, [...base, ...given.map(([key, text]) => `${key}=${text}`)].join('\n'))
+      try {
+        await readSettings(nodeDisk, file)
+      } catch (error) {
+        assert.ok(error instanceof ConfigError, String((error as Error).stack))
+        assert.match(error.message, / Fix: ./)
+      }
+    }),
+    { numRuns: 600 },
+  )
 })
