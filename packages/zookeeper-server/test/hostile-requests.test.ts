@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  addWatchRequest,
+  checkVersionRequest,
+  createRequest,
+  createTtlRequest,
+  deleteRequest,
+  encode,
+  getDataRequest,
+  opCode,
+  openAcl,
+  setAclRequest,
+  setDataRequest,
+} from '@vivarium/zookeeper-protocol'
+import { startServer } from './embedded-server.ts'
+import { Processes } from './quorum-processes.ts'
+import { WireClient } from './wire-client.ts'
+
+// Whatever is logged can be applied, now and at every later start. A request that cannot be is refused before.
+
+const nobody = { perms: 31, id: { scheme: null, id: null } }
+
+function multi(...operations: { type: number; body: Buffer }[]): Buffer {
+  const parts = operations.map(({ type, body }) => {
+    const header = Buffer.alloc(9)
+    header.writeInt32BE(type, 0)
+    header.writeInt32BE(-1, 5)
+    return Buffer.concat([header, body])
+  })
+  return Buffer.concat([...parts, Buffer.from('ffffffff01ffffffff', 'hex')])
+}
+
+/** A create whose list of ACLs is null. */
+function withoutAcl(path: string): Buffer {
+  return encode(createRequest, { path, data: null, acl: null, flags: 0 })
+}
+
+test('the requests that end an Apache 3.9 server, or stall its ensemble, are refused, and everyone goes on', async () => {
+  await using ensemble = await Processes.configure(3)
+  for (const id of [1, 2, 3]) ensemble.start(id)
+  const leader = await ensemble.serving([1, 2, 3])
+  for (const id of [leader, leader === 1 ? 2 : 1]) {
+    await using client = await WireClient.connect(ensemble.port(id))
+    const ttl = (flags: number, ms: bigint) =>
+      encode(createTtlRequest, { path: '/ttl', data: null, acl: [...openAcl], flags, ttl: ms })
+    for (const [code, body] of [
+      [opCode.createTTL, ttl(0, -5n)],
+      [opCode.createTTL, ttl(5, -5n)],
+      [opCode.create, Buffer.from('00ff', 'hex')],
+      [opCode.setData, Buffer.from('0000000fff', 'hex')],
+      [opCode.create, withoutAcl('/null')],
+      [opCode.multi, multi({ type: opCode.create, body: withoutAcl('/null') })],
+      [opCode.multi, Buffer.from('0000', 'hex')],
+    ] as const) {
+      // A refused multi is answered with the error of each operation.
+      if (code !== opCode.multi) assert.notEqual((await client.call(code, body)).err, 0)
+      else await client.call(code, body)
+      assert.equal((await client.exists('/null')).err, -101)
+      assert.equal((await client.exists('/ttl')).err, -101)
+    }
+    await using other = await WireClient.connect(ensemble.port(id))
+    assert.equal(await other.create(`/alive-${id}`), `/alive-${id}`)
+  }
+})
+
+/** Repeatable chance: xorshift. */
+function chanceOf(seed: number): (bound: number) => number {
+  let state = seed
+  return bound => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % bound
+  }
+}
+
+type Chance = (bound: number) => number
+const pick = <T>(chance: Chance, list: readonly T[]): T => list[chance(list.length)]!
+const paths = [
+  '/',
+  '',
+  'x',
+  '/a',
+  '/a/b',
+  '/a/b/c',
+  '//',
+  '/a/',
+  '/zookeeper',
+  '/zookeeper/quota/a',
+  '/\0',
+  '/é…',
+  '/..',
+]
+const ints = [-(2 ** 31), -1000, -1, 0, 1, 2, 3, 4, 5, 6, 7, 100, 2 ** 31 - 1]
+const longs = [-(2n ** 63n), -1n, 0n, 1n, 1000n, 0xffffffffffn, 2n ** 63n - 1n]
+const acls = [
+  null,
+  [...openAcl],
+  [],
+  [nobody],
+  [{ perms: -1, id: { scheme: 'ip', id: 'x' } }],
+  [...openAcl, nobody],
+]
+
+/** A request that is well formed and means something odd. */
+function oddRequest(chance: Chance): { code: number; body: Buffer } {
+  const path = () => pick(chance, paths)
+  const create = () => ({
+    path: path(),
+    data: pick(chance, [null, Buffer.alloc(0), Buffer.from('x')]),
+    acl: pick(chance, acls),
+    flags: pick(chance, ints),
+  })
+  const version = () => pick(chance, ints)
+  const simple = [
+    () => ({ code: opCode.create, body: encode(createRequest, create()) }),
+    () => ({ code: opCode.create2, body: encode(createRequest, create()) }),
+    () => ({ code: opCode.createContainer, body: encode(createRequest, create()) }),
+    () => ({
+      code: opCode.createTTL,
+      body: encode(createTtlRequest, { ...create(), ttl: pick(chance, longs) }),
+    }),
+    () => ({ code: opCode.delete, body: encode(deleteRequest, { path: path(), version: version() }) }),
+    () => ({
+      code: opCode.setData,
+      body: encode(setDataRequest, { path: path(), data: null, version: version() }),
+    }),
+    () => ({
+      code: opCode.setACL,
+      body: encode(setAclRequest, { path: path(), acl: pick(chance, acls), version: version() }),
+    }),
+    () => ({ code: opCode.check, body: encode(checkVersionRequest, { path: path(), version: version() }) }),
+    () => ({ code: opCode.getData, body: encode(getDataRequest, { path: path(), watch: true }) }),
+    () => ({ code: opCode.addWatch, body: encode(addWatchRequest, { path: path(), mode: version() }) }),
+  ]
+  if (chance(4) > 0) return pick(chance, simple)()
+  const operations = Array.from({ length: chance(4) }, () => {
+    const { code: type, body } = pick(chance, simple)()
+    return { type, body }
+  })
+  return { code: chance(5) === 0 ? opCode.multiRead : opCode.multi, body: multi(...operations) }
+}
+
+/** The same with some bytes changed, cut off or added. */
+function spoilt(body: Buffer, chance: Chance): Buffer {
+  const bytes = Buffer.concat([
+    body.subarray(0, body.length - (chance(3) === 0 ? chance(body.length + 1) : 0)),
+    Buffer.alloc(chance(3)),
+  ])
+  for (let i = chance(4); i > 0 && bytes.length >= 4; i--)
+    bytes.writeInt32BE(pick(chance, ints), chance(bytes.length - 3))
+  return bytes
+}
+
+for (const seed of [1, 2, 3]) {
+  test(`odd and spoilt requests, seed ${seed}: each is answered or ends its connection, and the log can be applied again`, async () => {
+    const chance = chanceOf(seed * 7919)
+    await using zookeeper = await startServer({ config: { extendedTypesEnabled: 'true', snapCount: 200 } })
+    const witness = await WireClient.connect(zookeeper.port)
+    let client = await WireClient.connect(zookeeper.port)
+    for (let i = 0; i < 1500; i++) {
+      const { code, body } = oddRequest(chance)
+      client.send(code, chance(2) === 0 ? body : spoilt(body, chance))
+      if ((await client.nextReply()) === null) client = await WireClient.connect(zookeeper.port)
+      if (i % 100 === 0) assert.equal((await witness.exists('/')).err, 0)
+    }
+    assert.deepEqual(zookeeper.failures, [])
+    client.socket.destroy()
+    witness.socket.destroy()
+    await zookeeper.stop()
+    const { digest, nodeCount } = zookeeper.server.tree
+    await using again = await startServer({
+      folder: zookeeper.folder,
+      config: { extendedTypesEnabled: 'true' },
+    })
+    assert.deepEqual(again.failures, [])
+    assert.deepEqual([again.server.tree.digest, again.server.tree.nodeCount], [digest, nodeCount])
+  })
+}
