@@ -1,15 +1,5 @@
 #!/bin/sh
-# Starts a broker in the foreground; with -daemon in the background, its output in logs/.
+# Starts a broker.
 self=$(readlink -f "$0")
 . "$(dirname "$self")/runtime.sh"
-if [ $# -lt 1 ]; then
-  echo "USAGE: $0 [-daemon] server.properties [--override property=value]*" >&2
-  exit 1
-fi
-if [ "$1" = -daemon ]; then
-  shift
-  mkdir -p "${LOG_DIR:=$root/logs}"
-  nohup "$node" $node_flags "$root/packages/broker/src/main.ts" "$@" >"$LOG_DIR/broker.out" 2>&1 </dev/null &
-  exit 0
-fi
-exec "$node" $node_flags "$root/packages/broker/src/main.ts" "$@"
+start_server broker "server.properties [--override property=value]*" "$@"

@@ -12,3 +12,22 @@ node_flags='--conditions=source --max-semi-space-size=4'
 # Compiled code is kept between runs: a command starts in a third of the time.
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/compiled}
 export NODE_COMPILE_CACHE
+
+# start_server PACKAGE USAGE [-daemon] FILE ...: in the foreground, as this very process; with -daemon in the background,
+# its output in logs/.
+start_server() {
+  package=$1 usage=$2
+  shift 2
+  if [ $# -lt 1 ]; then
+    echo "USAGE: $0 [-daemon] $usage" >&2
+    exit 1
+  fi
+  main=$root/packages/$package/src/main.ts
+  if [ "$1" = -daemon ]; then
+    shift
+    mkdir -p "${LOG_DIR:=$root/logs}"
+    nohup "$node" $node_flags "$main" "$@" >"$LOG_DIR/$package.out" 2>&1 </dev/null &
+    exit 0
+  fi
+  exec "$node" $node_flags "$main" "$@"
+}

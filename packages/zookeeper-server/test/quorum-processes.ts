@@ -73,9 +73,10 @@ export class Processes implements AsyncDisposable {
     this.#run(id, process.execPath, ['--conditions=source', ownMain])
   }
 
-  /** Starts Apache's server in that place. */
-  startApache(id: number, classpath: string): void {
-    this.#run(id, 'java', ['-Xmx256m', '-cp', classpath, 'org.apache.zookeeper.server.quorum.QuorumPeerMain'])
+  /** Starts Apache's server in that place, with further flags of the JVM. */
+  startApache(id: number, classpath: string, flags: readonly string[] = []): void {
+    const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
+    this.#run(id, 'java', ['-Xmx256m', ...flags, '-cp', classpath, main])
   }
 
   #run(id: number, command: string, options: readonly string[]): void {

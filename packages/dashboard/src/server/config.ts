@@ -1,11 +1,21 @@
 import { ConfigError, type Disk } from '@vivarium/platform'
 import { z } from 'zod'
 
-const schema = z.object({
+const schema = z.strictObject({
   cluster: z.string().default('vivarium'),
   host: z.string().default('127.0.0.1'),
   port: z.number().int().min(0).max(65535).default(8080),
-  servers: z.array(z.object({ name: z.string(), address: z.string() }).loose()).default([]),
+  /** As in monitor.json, so that the same list serves both. */
+  servers: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        address: z.string(),
+        myid: z.number().int().optional(),
+        logFile: z.string().optional(),
+      }),
+    )
+    .default([]),
   bootstrapServers: z.array(z.string().regex(/^.+:\d+$/, 'is not host:port')).min(1),
 })
 
