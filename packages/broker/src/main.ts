@@ -1,4 +1,4 @@
-import { background, ConfigError, createLog, kafkaLayout } from '@vivarium/platform'
+import { background, ConfigError, createLog, kafkaLayout, readJvmFlags } from '@vivarium/platform'
 import { fileSink, nodeClock, nodeDisk, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { KafkaBroker } from './kafka-broker.ts'
 import { readSettings } from './settings.ts'
@@ -31,6 +31,14 @@ process.on('uncaughtException', die)
 
 async function main(): Promise<void> {
   const settings = await readSettings(nodeDisk, configFile!, overrides)
+  const jvm = readJvmFlags(process.env, ['KAFKA_HEAP_OPTS', 'KAFKA_JVM_PERFORMANCE_OPTS', 'KAFKA_OPTS'])
+  settings.warnings.push(...jvm.notes)
+  for (const [key, { where }] of jvm.properties) {
+    const reason = key.startsWith('java.security')
+      ? 'SASL is not served yet'
+      : 'a broker is set up by its file alone'
+    settings.warnings.push(`${where}: -D${key} has no effect: ${reason}`)
+  }
   const world = { clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, log }
   const broker = new KafkaBroker(settings, world, error => process.nextTick(die, error))
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -153,6 +153,15 @@ export async function failingStart(options: readonly string[]): Promise<string> 
   return stderr
 }
 
+/** What a command in bin/ prints; it must go well. */
+export function runTool(name: string, ...args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    execFile(join(vivarium, '..', name), args, (error, stdout, stderr) =>
+      error === null ? resolve(stdout) : reject(new Error(`${name} failed: ${stdout}${stderr}`)),
+    )
+  })
+}
+
 /** A port below the ephemeral ones from which all the offsets a cluster uses are free. */
 async function freeBasePort(): Promise<number> {
   for (;;) {

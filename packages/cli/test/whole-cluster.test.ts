@@ -8,7 +8,7 @@ import type { AlertRecord, LogRecord } from '@vivarium/monitor'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
 import { RecordWriter, readTopic } from './kafkajs-client.ts'
-import { failingStart, RunningCluster } from './running-cluster.ts'
+import { failingStart, RunningCluster, runTool } from './running-cluster.ts'
 
 // The main job, as people meet it: one command, real processes, clients we did not write. The tests follow one cluster
 // through its day, each from where the one before left it.
@@ -59,6 +59,22 @@ test('a second start on the same data is refused, and so is one on a port that i
     taken,
     new RegExp(`server-1: port ${cluster.zookeeperPort} on 127\\.0\\.0\\.1 is taken .*--zookeeper-port`),
   )
+})
+
+test('topics are made through the ensemble and through a broker, with as many replicas as there are brokers', async () => {
+  const { zookeeperPort, kafkaPort } = cluster
+  const shape = ['--replication-factor', '3', '--partitions', '6']
+  const through = async (option: string, port: number, topic: string) => {
+    const args = ['--create', option, `127.0.0.1:${port}`, ...shape, '--topic', topic]
+    assert.match(await runTool('kafka-topics.sh', ...args), new RegExp(`Created topic ${topic}\\.`))
+  }
+  await through('--zookeeper', zookeeperPort, 'invoices')
+  await through('--bootstrap-server', kafkaPort, 'orders')
+  for (const topic of ['invoices', 'orders']) {
+    const server = ['--bootstrap-server', `127.0.0.1:${kafkaPort}`]
+    const described = await runTool('kafka-topics.sh', '--describe', ...server, '--topic', topic)
+    assert.match(described, new RegExp(`Topic: ${topic}\\s.*PartitionCount: 6\\s+ReplicationFactor: 3`))
+  }
 })
 
 const znodes = new Set<string>()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ConfigError, config, parseProperties, readConfig } from '../src/index.ts'
+import { ConfigError, config, parseProperties, readConfig, readJvmFlags } from '../src/index.ts'
 
 const keys = {
   'log.segment.bytes': config.int({
@@ -72,4 +72,27 @@ test('a properties text is read as Java reads it', () => {
     u: 'é',
     empty: '',
   })
+})
+
+test('flags for a JVM are read as its properties, or named as without effect', () => {
+  const environment = {
+    KAFKA_OPTS: '-Dzookeeper.skipACL=no -Dreadonlymode.enabled=true',
+    JVMFLAGS: `-Xmx1G -XX:+UseG1GC "-Dzookeeper.superDigest=super:a b" -Dzookeeper.skipACL=yes -Djava.awt.headless=true -zap --add-opens a=b`,
+  }
+  const { properties, notes } = readJvmFlags(environment, ['KAFKA_OPTS', 'JVMFLAGS'])
+  assert.deepEqual(
+    [...properties].map(([key, { value, where }]) => `${where} ${key} ${value}`),
+    [
+      'JVMFLAGS zookeeper.skipACL yes',
+      'KAFKA_OPTS readonlymode.enabled true',
+      'JVMFLAGS zookeeper.superDigest super:a b',
+    ],
+  )
+  assert.deepEqual(notes, [
+    'JVMFLAGS: -Xmx1G has no effect: it is for a JVM, and this server needs none',
+    'JVMFLAGS: -XX:+UseG1GC has no effect: it is for a JVM, and this server needs none',
+    'JVMFLAGS: -Djava.awt.headless has no effect: it is for a JVM, and this server needs none',
+    'JVMFLAGS: -zap is unknown and has no effect',
+    'JVMFLAGS: --add-opens has no effect: it is for a JVM, and this server needs none',
+  ])
 })

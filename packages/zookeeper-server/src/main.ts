@@ -1,4 +1,4 @@
-import { background, ConfigError, createLog, zookeeperLayout } from '@vivarium/platform'
+import { background, ConfigError, createLog, readJvmFlags, zookeeperLayout } from '@vivarium/platform'
 import { fileSink, nodeClock, nodeDisk, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { ZooKeeperServer } from './server.ts'
 import { readSettings } from './settings.ts'
@@ -8,6 +8,15 @@ if (configFile === undefined || rest.length > 0) {
   console.error('usage: zookeeper-server-start.sh zoo.cfg')
   process.exit(2)
 }
+
+/** Where zkServer.sh and Kafka's scripts take what they pass to the JVM. */
+const jvmVariables = [
+  'KAFKA_HEAP_OPTS',
+  'KAFKA_JVM_PERFORMANCE_OPTS',
+  'KAFKA_OPTS',
+  'SERVER_JVMFLAGS',
+  'JVMFLAGS',
+]
 
 let myid = ''
 const log = createLog({
@@ -25,7 +34,8 @@ function die(error: Error): never {
 process.on('uncaughtException', die)
 
 async function main(): Promise<void> {
-  const settings = await readSettings(nodeDisk, configFile!)
+  const jvm = readJvmFlags(process.env, jvmVariables)
+  const settings = await readSettings(nodeDisk, configFile!, jvm)
   if (settings.quorum !== null) myid = String(settings.quorum.sid)
   const world = { clock: nodeClock, random: nodeRandom, disk: nodeDisk, network: nodeNetwork, log }
   const server = new ZooKeeperServer(settings, world, error => process.nextTick(die, error))

@@ -162,6 +162,7 @@ export const keys = {
   'DigestAuthenticationProvider.digestAlg': later('Digests other than SHA1'),
   'audit.enable': later('The audit log'),
   sessionRequireClientSASLAuth: later('SASL for clients'),
+  'java.security.auth.login.config': later('SASL for clients'),
   'enforce.auth.enabled': later('Enforced authentication'),
   'enforce.auth.schemes': later('Enforced authentication'),
   allowSaslFailedClients: later('SASL for clients'),

@@ -3,6 +3,7 @@ import {
   ConfigError,
   type ConfigValues,
   type Disk,
+  type JvmFlags,
   type Property,
   parseProperties,
   readConfig,
@@ -46,10 +47,14 @@ export interface ServerSettings {
 }
 
 /**
- * Reads `zoo.cfg` and what it points to (dynamic configuration, myid). Rejects with ConfigError naming file, line, key,
- * problem and fix.
+ * Reads `zoo.cfg` and what it points to (dynamic configuration, myid). What was passed to the JVM that this server does not
+ * need stands in for keys the file leaves out. Rejects with ConfigError naming file, line, key, problem and fix.
  */
-export async function readSettings(disk: Disk, path: string): Promise<ServerSettings> {
+export async function readSettings(
+  disk: Disk,
+  path: string,
+  jvm: JvmFlags = { properties: new Map(), notes: [] },
+): Promise<ServerSettings> {
   const file = basename(path)
   const properties = parseProperties(await readText(disk, path), file)
   const dynamic = properties.get('dynamicConfigFile')
@@ -67,7 +72,13 @@ export async function readSettings(disk: Disk, path: string): Promise<ServerSett
       properties.set(key, property)
     }
   }
-  return checkSettings(disk, file, withoutPrefix(properties))
+  const settings = await checkSettings(
+    disk,
+    file,
+    new Map([...withoutPrefix(jvm.properties), ...withoutPrefix(properties)]),
+  )
+  settings.warnings.unshift(...jvm.notes)
+  return settings
 }
 
 async function checkSettings(

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ConfigError } from '@vivarium/platform'
+import { ConfigError, readJvmFlags } from '@vivarium/platform'
 import { nodeDisk } from '@vivarium/platform/node'
 import fc from 'fast-check'
 import { readSettings, type ServerSettings } from '../src/index.ts'
@@ -127,6 +127,23 @@ test('a taken port is one sentence that names it, its key and the file', async (
     return true
   })
   other.close()
+})
+
+test('a property passed to the JVM stands in for a key the file leaves out', async () => {
+  await using folder = await temporaryFolder()
+  const file = join(folder.path, 'zoo.cfg')
+  await writeFile(file, [`dataDir=${folder.path}`, 'clientPort=2181', 'snapCount=500'].join('\n'))
+  const flags =
+    '-Dzookeeper.snapCount=700 -Dzookeeper.extendedTypesEnabled=true -Djute.maxbuffer=4096 -Xmx1g -Dzookeeper.x=1'
+  const jvm = readJvmFlags({ SERVER_JVMFLAGS: flags }, ['SERVER_JVMFLAGS'])
+  const { values, warnings } = await readSettings(nodeDisk, file, jvm)
+  assert.deepEqual(
+    [values.snapCount, values.extendedTypesEnabled, values['jute.maxbuffer']],
+    [500, true, 4096],
+  )
+  assert.equal(warnings.length, 2)
+  assert.match(warnings[0]!, /^SERVER_JVMFLAGS: -Xmx1g has no effect/)
+  assert.match(warnings[1]!, /^SERVER_JVMFLAGS: x is unknown/)
 })
 
 test('whatever a file says, the settings are read or refused with key, problem and fix', async () => {
