@@ -11,6 +11,15 @@ import {
 } from '@vivarium/zookeeper-protocol'
 import { digestVersion, nodeDigest, pathCrcOf } from './digest.ts'
 import { containerOwner, ownerKind, ttlOwner } from './ephemeral-owner.ts'
+import {
+  LimitedPaths,
+  limitedPath,
+  measuredPath,
+  parseQuota,
+  quotaRoot,
+  statsOf,
+  usageText,
+} from './quotas.ts'
 import { type Txn, unknownCVersion } from './txn.ts'
 import type { Watches } from './watches.ts'
 
@@ -90,6 +99,7 @@ export class DataTree {
   readonly ephemerals = new Map<bigint, Set<string>>()
   readonly containers = new Set<string>()
   readonly ttls = new Set<string>()
+  readonly limited = new LimitedPaths()
   readonly #options: TreeOptions
   readonly #acls = new AclCache()
   lastProcessedZxid = 0n
@@ -237,6 +247,8 @@ export class DataTree {
     const node = new Znode(path, owned(txn.data), acl, owner, header.zxid, Number(header.time))
     this.#insert(path, parent, node)
     this.#digestChanged(node)
+    this.#account(path, 1, node.data?.length ?? 0)
+    if (path.startsWith(quotaRoot)) this.#quotaCreated(path)
     watches?.created(path, header.zxid)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
@@ -280,6 +292,8 @@ export class DataTree {
     if (paths?.delete(path) && paths.size === 0) this.ephemerals.delete(node.ephemeralOwner)
     this.digest = BigInt.asUintN(64, this.digest - BigInt(node.digest))
     this.#digestChanged(parent)
+    this.#account(path, -1, -(node.data?.length ?? 0))
+    if (path.startsWith(quotaRoot)) this.limited.delete(limitedPath(path) ?? '')
     watches?.deleted(path, zxid)
     return { ...nothing, path }
   }
@@ -293,7 +307,9 @@ export class DataTree {
   ): Applied {
     const node = this.nodes.get(path)
     if (node === undefined) return { ...nothing, err: noNode, path }
-    this.#dataSizeBytes += (data?.length ?? 0) - (node.data?.length ?? 0)
+    const growth = (data?.length ?? 0) - (node.data?.length ?? 0)
+    this.#dataSizeBytes += growth
+    this.#account(path, 0, growth)
     node.data = owned(data)
     node.version = version
     node.mzxid = header.zxid
@@ -368,6 +384,47 @@ export class DataTree {
     this.recomputeDigest()
   }
 
+  // ---- quotas ----------------------------------------------------------------------------------------------------------
+
+  /** Usage is kept in a znode that each server changes by itself: no transaction, no version, no watch. */
+  #account(path: string, count: number, bytes: number): void {
+    const limited = this.limited.covering(path)
+    const node = limited === null ? undefined : this.nodes.get(statsOf(limited))
+    if (node === undefined) return
+    const usage = parseQuota(node.data)
+    node.data = usageText({ count: usage.count + count, bytes: usage.bytes + bytes })
+  }
+
+  #quotaCreated(znode: string): void {
+    const limited = limitedPath(znode)
+    if (limited !== null) this.limited.add(limited)
+    const measured = measuredPath(znode)
+    if (measured !== null) this.nodes.get(znode)!.data = usageText(this.#usageBelow(measured))
+  }
+
+  #usageBelow(path: string): { count: number; bytes: number } {
+    const total = { count: 0, bytes: 0 }
+    const waiting = [path]
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const node = this.nodes.get(at)
+      if (node === undefined) continue
+      total.count++
+      total.bytes += node.data?.length ?? 0
+      for (const name of node.children ?? []) waiting.push(`${at}/${name}`)
+    }
+    return total
+  }
+
+  /** Finds the limits in what was loaded, and counts anew. */
+  #loadQuotas(): void {
+    this.limited.clear()
+    const waiting: string[] = [quotaRoot]
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      this.#quotaCreated(at)
+      for (const name of this.nodes.get(at)?.children ?? []) waiting.push(`${at}/${name}`)
+    }
+  }
+
   // ---- loading from a snapshot -----------------------------------------------------------------------------------------
 
   /** Empties the tree altogether, root included: what a snapshot is read into. */
@@ -376,6 +433,7 @@ export class DataTree {
     this.ephemerals.clear()
     this.containers.clear()
     this.ttls.clear()
+    this.limited.clear()
     this.#acls.clear()
     this.digest = 0n
     this.#dataSizeBytes = 0
@@ -406,6 +464,7 @@ export class DataTree {
       parent.children ??= new Set()
       parent.children.add(path.slice(path.lastIndexOf('/') + 1))
     }
+    this.#loadQuotas()
   }
 }
 

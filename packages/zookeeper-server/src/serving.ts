@@ -19,6 +19,8 @@ import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
 import { decodeEntry } from './txn.ts'
 
+const quotaWarningEveryMs = 1000
+
 export type Role = 'standalone' | 'leader' | 'follower' | 'observer'
 
 /** Where a request came from when no client connection of this server sent it: a learner, by its sid. */
@@ -55,6 +57,7 @@ export class Serving {
   #touched = new Map<bigint, number>()
   readonly #syncs: { connection: ClientConnection; operation: PendingOperation }[] = []
   readonly #timers: Timer[] = []
+  #quotaWarnedMs = Number.NEGATIVE_INFINITY
 
   constructor(
     role: Role,
@@ -85,6 +88,7 @@ export class Serving {
         digests: settings.values['digest.enabled'],
         skipAcl: settings.values.skipACL === 'yes',
         closeSessionLists: settings.values['closeSessionTxn.enabled'],
+        onQuotaExceeded: settings.values.enforceQuota ? message => this.#warnOfQuota(message) : null,
       })
       this.#timers.push(this.#clock.every(settings.values.tickTime, () => this.#expireSessions()))
       this.#timers.push(
@@ -94,6 +98,14 @@ export class Serving {
       this.tracker = null
       this.#preparer = null
     }
+  }
+
+  /** Once a second at most: clients that meet their limit try again and again. */
+  #warnOfQuota(message: string): void {
+    const nowMs = this.#clock.monotonicMs()
+    if (nowMs - this.#quotaWarnedMs < quotaWarningEveryMs) return
+    this.#quotaWarnedMs = nowMs
+    this.#log.warn(message)
   }
 
   /** Closes every client; their sessions live on. */

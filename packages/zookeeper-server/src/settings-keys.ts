@@ -87,6 +87,10 @@ export const keys = {
     default: true,
     about: 'List the ephemerals that go in closeSession transactions.',
   }),
+  enforceQuota: boolean({
+    default: false,
+    about: 'Refuse what would exceed a hard quota, and log what exceeds a soft one.',
+  }),
   extendedTypesEnabled: boolean({ default: false, about: 'TTL znodes.' }),
   'znode.container.checkIntervalMs': int({
     default: 60000,
@@ -151,7 +155,6 @@ export const keys = {
   'metricsProvider.httpHost': later('The Prometheus endpoint'),
   'metricsProvider.httpPort': later('The Prometheus endpoint'),
   'metricsProvider.exportJvmInfo': later('The Prometheus endpoint'),
-  enforceQuota: later('Quotas'),
   'snapshot.compression.method': later('Writing compressed snapshots'),
   'serializeLastProcessedZxid.enabled': later('Leaving the last zxid out of snapshots'),
   emulate353TTLNodes: later('TTL znodes of 3.5.3'),

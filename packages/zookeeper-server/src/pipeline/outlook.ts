@@ -100,6 +100,18 @@ export class Outlook {
     return paths
   }
 
+  /** How many znodes, and bytes of data, `path` and what is below it will have more than now. */
+  growthBelow(path: string): { count: number; bytes: number } {
+    const growth = { count: 0, bytes: 0 }
+    for (const [at, { node }] of this.#predictions) {
+      if (!at.startsWith(path) || (at.length > path.length && at[path.length] !== '/')) continue
+      const now = this.#tree.nodes.get(at)
+      growth.count += (node === null ? 0 : 1) - (now === undefined ? 0 : 1)
+      growth.bytes += (node?.data?.length ?? 0) - (now?.data?.length ?? 0)
+    }
+    return growth
+  }
+
   /**
    * Runs the parts of a multi. If one throws, everything they foresaw is taken back and the error goes on.
    */

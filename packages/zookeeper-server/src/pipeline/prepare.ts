@@ -25,6 +25,7 @@ import {
 import type { DataTree } from '../data-tree.ts'
 import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
+import { limitsOf, parseQuota, statsOf } from '../quotas.ts'
 import type { SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
@@ -55,6 +56,8 @@ export interface PrepareOptions {
   skipAcl: boolean
   /** `closeSessionTxn.enabled`: whether the transaction lists the ephemerals that go. */
   closeSessionLists: boolean
+  /** Told of every write that exceeds a quota, whether it is refused or not; null: quotas are not looked at. */
+  onQuotaExceeded: ((message: string) => void) | null
 }
 
 /** Why a request is refused; becomes an error transaction. */
@@ -76,10 +79,12 @@ const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/
 export class Preparer {
   readonly #sessions: SessionTracker
   readonly #options: PrepareOptions
+  readonly #tree: DataTree
   readonly #outlook: Outlook
   #lastZxid: bigint
 
   constructor(tree: DataTree, sessions: SessionTracker, lastZxid: bigint, options: PrepareOptions) {
+    this.#tree = tree
     this.#sessions = sessions
     this.#options = options
     this.#outlook = new Outlook(tree, options)
@@ -159,6 +164,7 @@ export class Preparer {
         checkPath(path)
         const node = this.#existing(path)
         this.#checkAccess(node.acl, permission.WRITE, request)
+        this.#checkQuota(path, 0, (data?.length ?? 0) - (node.data?.length ?? 0))
         const next = checkedVersion(node.version, version)
         const after = new ForeseenNode(node)
         after.data = data
@@ -219,6 +225,7 @@ export class Preparer {
     if (ownerKind(parent.ephemeralOwner, this.#options.extendedTypes) === 'session') {
       throw new Refusal(errorCode.NOCHILDRENFOREPHEMERALS)
     }
+    this.#checkQuota(path, 1, data?.length ?? 0)
     const parentCVersion = (parent.cversion + 1) | 0
     const ephemeral = flags === createMode.EPHEMERAL || flags === createMode.EPHEMERAL_SEQUENTIAL
     const isContainer = code === opCode.createContainer
@@ -328,6 +335,27 @@ export class Preparer {
     if (session === undefined || session.isClosing) throw new Refusal(errorCode.SESSIONEXPIRED)
     if (session.owner === null) session.owner = request.owner
     else if (session.owner !== request.owner) throw new Refusal(errorCode.SESSIONMOVED)
+  }
+
+  /** A hard limit, where one is set, refuses; a soft one is only told of. Reckons with the writes in flight, too. */
+  #checkQuota(path: string, count: number, bytes: number): void {
+    const { onQuotaExceeded } = this.#options
+    const limited = onQuotaExceeded === null ? null : this.#tree.limited.covering(path)
+    if (limited === null) return
+    const limits = parseQuota(this.#outlook.get(limitsOf(limited))?.data ?? null)
+    const usage = parseQuota(this.#tree.nodes.get(statsOf(limited))?.data ?? null)
+    const growth = this.#outlook.growthBelow(limited)
+    const check = (what: string, more: number, will: number, soft: number, hard: number) => {
+      const limit = hard > -1 ? hard : soft
+      if (more <= 0 || limit < 0 || will <= limit) return
+      const kind = hard > -1 ? 'hard' : 'soft'
+      onQuotaExceeded!(
+        `Quota exceeded: ${limited} [current ${what.toLowerCase()}=${will}, ${kind}${what}Limit=${limit}]`,
+      )
+      if (hard > -1) throw new Refusal(errorCode.QUOTAEXCEEDED)
+    }
+    check('Count', count, usage.count + growth.count + count, limits.count, limits.countHardLimit)
+    check('Bytes', bytes, usage.bytes + growth.bytes + bytes, limits.bytes, limits.byteHardLimit)
   }
 
   #existing(path: string): NodeView {
