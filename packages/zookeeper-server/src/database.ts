@@ -9,7 +9,7 @@ import { recover } from './persistence/recovery.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
 import { TxnLog } from './persistence/txn-log.ts'
-import { endOfZxid, readLog } from './persistence/txn-log-reader.ts'
+import { endOfZxid, follows, readLog } from './persistence/txn-log-reader.ts'
 import type { ByteSource, CommittedTxn } from './quorum/replica.ts'
 import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
@@ -105,14 +105,8 @@ export class Database {
     await disk.makeDirectory(this.#folders.logs)
     const startedMs = clock.monotonicMs()
     await this.#syncNewestLog()
-    const recovered = await recover(this.#world, this.#folders, this.tree, {
-      keepCommitted: this.#settings.values.commitLogCount,
-      trustEmpty: this.#settings.values['snapshot.trust.empty'],
-    })
-    this.sessions = recovered.sessions
-    this.committedLog.splice(0, this.committedLog.length, ...recovered.committed)
-    this.#lastLoggedZxid = recovered.lastZxid
-    if (recovered.isEmpty) await this.saveSnapshot()
+    const { isEmpty } = await this.#recover()
+    if (isEmpty) await this.saveSnapshot()
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.loadMs.add(tookMs)
     this.#log.info(
@@ -235,7 +229,7 @@ export class Database {
     await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions)
     if (this.#isRestored) {
       // The older logs hold this server's own past, which may differ from the leader's: no learner may ever be fed from it.
-      for (const file of await listFiles(disk, this.#folders.logs, 'log')) await disk.remove(file.path)
+      await this.#removeLogs()
       await this.#removeSnapshotsAfter(this.tree.lastProcessedZxid)
       this.#isRestored = false
     }
@@ -243,6 +237,12 @@ export class Database {
     this.#stats.snapshots++
     this.#stats.snapshotMs.add(tookMs)
     this.#log.info(`Snapshot taken in ${Math.round(tookMs)} ms`)
+  }
+
+  async #removeLogs(): Promise<void> {
+    const { disk } = this.#world
+    for (const file of await listFiles(disk, this.#folders.logs, 'log')) await disk.remove(file.path)
+    await disk.syncDirectory(this.#folders.logs)
   }
 
   /** Resolves when no snapshot is being written. One that failed was reported by whoever began it. */
@@ -279,7 +279,8 @@ export class Database {
     let bytes = 0
     for await (const { zxid, entry } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
       if (zxid > this.tree.lastProcessedZxid) break
-      if (txns.length === 0 && zxid > fromZxid) return null
+      const before = txns.at(-1)?.zxid
+      if (before === undefined ? zxid > fromZxid : !follows(zxid, before)) return null
       bytes += entry.length
       if (bytes > maxBytes) return null
       txns.push({ zxid, entry: Buffer.from(entry) })
@@ -326,15 +327,21 @@ export class Database {
   async reload(): Promise<void> {
     await this.#txnLog.close()
     this.tree.reset()
-    this.committedLog.length = 0
+    await this.#recover()
+    this.#isRestored = false
+  }
+
+  async #recover(): Promise<{ isEmpty: boolean }> {
     const recovered = await recover(this.#world, this.#folders, this.tree, {
       keepCommitted: this.#settings.values.commitLogCount,
       trustEmpty: this.#settings.values['snapshot.trust.empty'],
     })
     this.sessions = recovered.sessions
-    this.committedLog.push(...recovered.committed)
+    this.committedLog.splice(0, this.committedLog.length, ...recovered.committed)
     this.#lastLoggedZxid = recovered.lastZxid
-    this.#isRestored = false
+    // What is logged from now on would seem to follow it. A crash may have kept it from being removed before.
+    if (recovered.isLogStale) await this.#removeLogs()
+    return recovered
   }
 
   async close(): Promise<void> {

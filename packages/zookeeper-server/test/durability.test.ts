@@ -153,6 +153,43 @@ test('a damaged snapshot is passed over for the one before it', async () => {
   assert.ok(again.lines.some(line => line.includes('problem reading snap file')))
 })
 
+/** Three lives of a server, each with a log file of its own; only the first snapshot is left. */
+async function threeLogs(): Promise<AsyncDisposable & { path: string; logs: string[] }> {
+  const folder = await temporaryFolder()
+  for (const path of ['/a', '/b', '/c']) {
+    const zookeeper = await startServer({ folder: folder.path })
+    const client = await WireClient.connect(zookeeper.port)
+    await client.create(path, 'data')
+    client.socket.destroy()
+    await zookeeper.stop()
+  }
+  for (const name of await filesOf(folder.path, 'snapshot.'))
+    if (name !== 'snapshot.0') await rm(pathOf(folder.path, name))
+  return Object.assign(folder, { logs: (await filesOf(folder.path, 'log.')).sort() })
+}
+
+test('a log with transactions missing in it stops the start, naming those around the gap', async () => {
+  await using folder = await threeLogs()
+  await rm(pathOf(folder.path, folder.logs[1]!))
+  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+    assert.equal(error.name, 'DataError')
+    assert.match(
+      error.message,
+      /transaction 0x[0-9a-f]+ stands behind 0x[0-9a-f]+: those between are missing/,
+    )
+    return true
+  })
+})
+
+test('a server does not go back behind a snapshot that it cannot read', async () => {
+  await using folder = await threeLogs()
+  await writeFile(pathOf(folder.path, 'snapshot.ffff'), 'nothing of a snapshot')
+  await assert.rejects(
+    startServer({ folder: folder.path }),
+    /snapshot\.ffff: it cannot be used, and older snapshots with the log reach 0x[0-9a-f]+ only/,
+  )
+})
+
 test('snapshots that Apache compressed are read', async () => {
   const pack: Record<string, (bytes: Buffer) => Promise<Buffer>> = {
     gz: async bytes => gzipSync(bytes),

@@ -6,7 +6,7 @@ import { decodeEntry } from '../txn.ts'
 import { DataError } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
-import { readLog } from './txn-log-reader.ts'
+import { follows, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
 const maxSnapshotsTried = 100
@@ -18,6 +18,8 @@ export interface Recovered {
   /** The newest `keepCommitted` transactions. */
   committed: CommittedTxn[]
   isEmpty: boolean
+  /** The log does not reach the snapshot, which then came from a leader: nothing connects the two. */
+  isLogStale: boolean
 }
 
 /**
@@ -39,7 +41,12 @@ export async function recover(
   const committed: CommittedTxn[] = []
   let lastZxid = tree.lastProcessedZxid
   let count = 0
-  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n)) {
+  const startZxid = lastZxid
+  let newestEarlier = 0n
+  const noteEarlier = (zxid: bigint) => {
+    if (zxid > newestEarlier) newestEarlier = zxid
+  }
+  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n, noteEarlier)) {
     if (isEmpty && count === 0 && !options.trustEmpty) {
       throw new DataError(
         path,
@@ -47,6 +54,8 @@ export async function recover(
         'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
       )
     }
+    if (zxid > lastZxid && !follows(zxid, lastZxid) && !(isEmpty && count === 0))
+      throw missing(path, lastZxid, zxid)
     applyRecovered(tree, live, entry)
     count++
     if (zxid <= lastZxid)
@@ -59,8 +68,34 @@ export async function recover(
       committed.splice(0, committed.length - options.keepCommitted)
   }
   if (committed.length > options.keepCommitted) committed.splice(0, committed.length - options.keepCommitted)
+  await expectNewestState(disk, folders.snapshots, lastZxid)
   log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
-  return { sessions: live, lastZxid, committed, isEmpty: isEmpty && count === 0 }
+  return {
+    sessions: live,
+    lastZxid,
+    committed,
+    isEmpty: isEmpty && count === 0,
+    isLogStale: count === 0 && newestEarlier < startZxid,
+  }
+}
+
+const takeFromOthers =
+  'In an ensemble, remove this data directory (keep myid) so that the server copies its state from the others; otherwise restore the file from a backup'
+
+function missing(path: string, before: bigint, zxid: bigint): DataError {
+  const what = `transaction 0x${formatZxid(zxid)} stands behind 0x${formatZxid(before)}: those between are missing`
+  return new DataError(path, what, takeFromOthers)
+}
+
+/** A snapshot that cannot be read still tells by its name how far this server was: it must not go back behind that. */
+async function expectNewestState(disk: Disk, folder: string, lastZxid: bigint): Promise<void> {
+  const newest = (await listFiles(disk, folder, 'snapshot')).at(-1)
+  if (newest !== undefined && newest.zxid > lastZxid)
+    throw new DataError(
+      newest.path,
+      `it cannot be used, and older snapshots with the log reach 0x${formatZxid(lastZxid)} only`,
+      takeFromOthers,
+    )
 }
 
 function applyRecovered(tree: DataTree, sessions: Map<bigint, number>, entry: Buffer): void {

@@ -1,4 +1,5 @@
 import type { Disk, DiskFile } from '@vivarium/platform'
+import { epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { listFiles, type NamedFile } from './file-names.ts'
@@ -66,18 +67,25 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
   }
 }
 
-/** All records from `fromZxid` on, over all files. */
+/** All records from `fromZxid` on, over all files. `onEarlier` is told of those that are met on the way there. */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
+  onEarlier: (zxid: bigint) => void = () => {},
 ): AsyncGenerator<LogRecord & { path: string }> {
   const files = await filesFrom(disk, folder, fromZxid)
   for (const [index, file] of files.entries()) {
     for await (const record of readLogFile(disk, file.path, index === files.length - 1)) {
       if (record.zxid >= fromZxid) yield { ...record, path: file.path }
+      else onEarlier(record.zxid)
     }
   }
+}
+
+/** Whether nothing can be missing between two transactions of a log: each takes the next zxid, an epoch begins with 1. */
+export function follows(zxid: bigint, before: bigint): boolean {
+  return zxid === before + 1n || (epochOf(zxid) > epochOf(before) && (zxid & 0xffff_ffffn) === 1n)
 }
 
 /** Files that can hold `fromZxid` or later ones. An empty newest file, left by a crash at its creation, is removed. */
