@@ -6,6 +6,7 @@ import { globSync, statSync } from 'node:fs'
 const floors = [
   'bytes',
   'platform',
+  'simulator',
   'zookeeper-protocol',
   'kafka-protocol',
   'zab',

@@ -9,6 +9,7 @@ import { test } from 'node:test'
 const mayImport: Record<string, readonly string[]> = {
   bytes: [],
   platform: [],
+  simulator: ['platform'],
   'zookeeper-protocol': ['bytes'],
   'kafka-protocol': ['bytes'],
   zab: ['platform'],

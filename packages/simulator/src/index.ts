@@ -1,0 +1,5 @@
+export { Chance } from './chance.ts'
+export { type DiskFaults, soundDisk } from './disk.ts'
+export type { Doors, Machine } from './machine.ts'
+export { type NetworkFaults, soundNetwork } from './network.ts'
+export { World } from './world.ts'

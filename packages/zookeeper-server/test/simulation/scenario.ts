@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { soundDisk, soundNetwork, World } from '@vivarium/simulator'
+import { ZooKeeper } from '@vivarium/zookeeper-client'
+import { paths, SimulatedClient } from './client.ts'
+import { type Ensemble, ensembleOf } from './ensemble.ts'
+import { checkHistory } from './history.ts'
+
+export interface Outcome {
+  steps: number
+  /** What happened at least once, for the question whether the seeds reach what they should. */
+  events: ReadonlySet<string>
+  acknowledged: number
+}
+
+export interface Faults {
+  /** Drives that say that they have written what they have not. */
+  areDisksLying?: boolean
+}
+
+const clientCount = 3
+const rounds = 15
+/** Time in which a healed ensemble must serve everyone again. */
+const recoveryMs = 60_000
+
+/**
+ * One life of an ensemble: clients work while servers are killed, lose power, are cut off and come back by the seed; then
+ * all heals, and what was acknowledged must be there, on every member, in the order that was promised.
+ */
+export async function live(seed: number, faults: Faults = {}): Promise<Outcome> {
+  const world = new World(seed)
+  const events = new Set<string>()
+  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world)
+  const clients = Array.from(
+    { length: clientCount },
+    (_, i) => new SimulatedClient(`10.0.1.${i + 1}`, world, ensemble.connect),
+  )
+  try {
+    for (const { host } of ensemble.members)
+      world.machine(host).disk.faults.isLying = faults.areDisksLying === true
+    for (const member of ensemble.members) member.boot()
+    await prepare(world, ensemble)
+    const work = clients.map(client => client.run())
+    for (let round = 0; round < rounds; round++) {
+      strike(world, ensemble, events)
+      await world.pass(world.chance.between(20, 1_500))
+    }
+    await recover(world, ensemble, clients, work)
+    check(ensemble, clients)
+  } catch (error) {
+    const logs = ensemble.members.map(({ id, log }) => `---- server ${id}\n${log}`).join('\n')
+    if (process.env.LOGS !== undefined) console.error(logs)
+    throw new Error(`replay with SEED=${seed} (LOGS=1 shows what the servers logged)`, { cause: error })
+  }
+  const acknowledged = clients.reduce(
+    (sum, { operations, created }) => sum + operations.length + created.length,
+    0,
+  )
+  return { steps: world.steps, events, acknowledged }
+}
+
+async function prepare(world: World, ensemble: Ensemble): Promise<void> {
+  const { clock, network, random } = world.machine('10.0.2.1').start()
+  const zookeeper = new ZooKeeper({
+    connect: ensemble.connect,
+    sessionTimeoutMs: 30_000,
+    network,
+    clock,
+    random,
+  })
+  let isReady = false
+  const made = (async () => {
+    await zookeeper.connected()
+    for (const path of [...paths, '/made', '/alive']) await zookeeper.create(path)
+    await zookeeper.close()
+    isReady = true
+  })()
+  await world.until('the znodes are there', recoveryMs, () => isReady)
+  await made
+}
+
+/** One misfortune, or one mercy. */
+function strike(world: World, { members }: Ensemble, events: Set<string>): void {
+  const { chance, network } = world
+  const victim = chance.pick(members)
+  const others = members.filter(member => member !== victim)
+  const isLeader = victim.server?.role === 'leader'
+  const happened = (what: string) => events.add(what).add(isLeader ? `${what} of the leader` : what)
+  const kinds: (() => void)[] = [
+    () => {
+      if (victim.isUp) happened('kill')
+      victim.kill()
+    },
+    () => {
+      if (victim.isUp) happened('power loss')
+      victim.losePower()
+    },
+    () => {
+      if (!chance.happens(0.3)) return
+      events.add('power loss of all')
+      for (const member of members) member.losePower()
+    },
+    () => {
+      happened('partition')
+      world.part(
+        [victim.host],
+        others.map(({ host }) => host),
+        chance.happens(0.5),
+      )
+    },
+    () => {
+      happened('cut off from one')
+      world.part([victim.host], [chance.pick(others).host], chance.happens(0.5))
+    },
+    () => {
+      events.add('resets')
+      for (let i = chance.below(4); i >= 0; i--) network.resetOne()
+    },
+    () => {
+      events.add('slow disk')
+      world.machine(victim.host).disk.faults = {
+        ...world.machine(victim.host).disk.faults,
+        latencyMs: [5, 120],
+      }
+    },
+    () => {
+      happened('failing disk')
+      world.machine(victim.host).disk.faults = { ...world.machine(victim.host).disk.faults, errorRate: 0.05 }
+    },
+    () => {
+      events.add('slow network')
+      network.faults = { ...soundNetwork, latencyMs: [1, 80], resetRate: 0.001 }
+    },
+  ]
+  if (chance.happens(0.55)) chance.pick(kinds)()
+  if (chance.happens(0.45)) {
+    network.heal()
+    network.faults = { ...soundNetwork }
+  }
+  if (chance.happens(0.3)) mend(world, members)
+  for (const member of members) if (!member.isUp && chance.happens(0.6)) member.boot()
+}
+
+function mend(world: World, members: Ensemble['members']): void {
+  for (const { host } of members) {
+    const { disk } = world.machine(host)
+    disk.faults = { ...soundDisk, isLying: disk.faults.isLying }
+  }
+}
+
+async function recover(
+  world: World,
+  { members }: Ensemble,
+  clients: readonly SimulatedClient[],
+  work: readonly Promise<void>[],
+): Promise<void> {
+  world.network.heal()
+  world.network.faults = { ...soundNetwork }
+  mend(world, members)
+  for (const member of members) if (!member.isUp) member.boot()
+  await world.until('every member serves', recoveryMs, () => members.every(({ isServing }) => isServing))
+  await world.pass(2_000)
+  let finished = 0
+  for (const client of clients) client.stop()
+  for (const task of work) void task.then(() => finished++)
+  await world.until('every client gets its answers', recoveryMs, () => finished === clients.length)
+  await Promise.all(work)
+  const isAlone = ({ server }: (typeof members)[number]) => server!.tree.ephemeralCount === 0
+  await world.until('every session has ended and its ephemerals have gone', recoveryMs, () =>
+    members.every(isAlone),
+  )
+  // What was committed last reaches every member.
+  await world.pass(3_000)
+  assert.ok(members.every(({ isServing }) => isServing))
+}
+
+function check({ members }: Ensemble, clients: readonly SimulatedClient[]): void {
+  const [first, ...rest] = members.map(({ server }) => server!.tree)
+  for (const tree of rest) {
+    assert.equal(tree.lastProcessedZxid, first!.lastProcessedZxid, 'members are at one zxid')
+    assert.equal(tree.digest, first!.digest, 'members hold one tree')
+  }
+  const operations = clients.flatMap(client => client.operations)
+  checkHistory(operations)
+  for (const { kind, sights } of operations) {
+    if (kind !== 'write') continue
+    for (const { path, mzxid, value } of sights) {
+      const node = first!.nodes.get(path)!
+      assert.ok(node.mzxid >= mzxid, `${path}: the acknowledged ${value} is lost`)
+      if (node.mzxid === mzxid) assert.equal(node.data?.toString(), value)
+    }
+  }
+  assert.deepEqual(
+    clients.flatMap(({ surprises }) => surprises),
+    [],
+    'a watch is told before what changed is seen',
+  )
+  for (const { created } of clients)
+    for (const path of created) assert.ok(first!.nodes.has(path), `the acknowledged ${path} is lost`)
+}

@@ -1,0 +1,98 @@
+// `npm run sim`: ensembles through faults of fresh seeds, until one breaks a promise or the seeds are used up. See --help.
+import { availableParallelism } from 'node:os'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { Command, InvalidArgumentError } from 'commander'
+import { live } from '../packages/zookeeper-server/test/simulation/scenario.ts'
+
+interface Share {
+  first: number
+  step: number
+  count: number
+}
+
+type Report = { seed: number; steps: number; acknowledged: number } | { seed: number; error: string }
+
+if (isMainThread) await command()
+else await work(workerData as Share)
+
+async function work({ first, step, count }: Share): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const seed = first + i * step
+    try {
+      const { steps, acknowledged } = await live(seed)
+      parentPort!.postMessage({ seed, steps, acknowledged } satisfies Report)
+    } catch (error) {
+      const { message, cause } = error as Error
+      parentPort!.postMessage({
+        seed,
+        error: `${message}\n${(cause as Error)?.stack ?? ''}`,
+      } satisfies Report)
+    }
+  }
+}
+
+async function command(): Promise<void> {
+  const options = new Command('npm run sim --')
+    .description(
+      'Runs real coordination servers on simulated machines through kills, power losses, partitions and failing disks.',
+    )
+    .option('--seeds <count>', 'how many; without it, until stopped', whole)
+    .option('--from <seed>', 'the first seed', whole, Math.floor(Math.random() * 2 ** 30))
+    .option('--jobs <count>', 'how many at a time', whole, availableParallelism())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npm run sim\n  npm run sim -- --seeds 20000\n  npm run sim -- --from 6 --seeds 1',
+    )
+    .parse()
+    .opts<{ seeds?: number; from: number; jobs: number }>()
+  const { seeds = Number.POSITIVE_INFINITY, from } = options
+  const jobs = Math.max(1, Math.min(options.jobs, seeds))
+  const startedMs = performance.now()
+  const total = { seeds: 0, steps: 0, acknowledged: 0, failures: 0 }
+  const tell = () => {
+    const seconds = (performance.now() - startedMs) / 1000
+    const perSecond = Math.round(total.steps / seconds / 1000)
+    return `${total.seeds} seeds, ${(total.steps / 1e6).toFixed(1)} M steps (${perSecond} k/s), ${total.acknowledged} operations acknowledged, ${total.failures} failures, ${Math.round(seconds)} s`
+  }
+  console.error(`Seeds from ${from}, ${jobs} at a time …`)
+  const progress = setInterval(() => console.error(tell()), 10_000)
+  const shares = Array.from({ length: jobs }, (_, i) => ({
+    first: from + i,
+    step: jobs,
+    count: Math.ceil((seeds - i) / jobs),
+  }))
+  await Promise.all(
+    shares.map(
+      share =>
+        new Promise<void>((resolve, reject) => {
+          const worker = new Worker(new URL(import.meta.url), {
+            workerData: share,
+            execArgv: process.execArgv,
+          })
+          worker.on('message', (report: Report) => {
+            total.seeds++
+            if ('error' in report) {
+              total.failures++
+              console.log(
+                `SEED=${report.seed} npm test -- packages/zookeeper-server/test/simulation/simulation.test.ts`,
+              )
+              console.error(report.error)
+            } else {
+              total.steps += report.steps
+              total.acknowledged += report.acknowledged
+            }
+          })
+          worker.once('error', reject)
+          worker.once('exit', () => resolve())
+        }),
+    ),
+  )
+  clearInterval(progress)
+  console.error(tell())
+  if (total.failures > 0) process.exitCode = 1
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is not a whole number.')
+  return Number(text)
+}
