@@ -23,12 +23,19 @@ if (!isCurrent(installStamp, lock)) {
   console.error('Installing dependencies (once; about half a minute) …')
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'])
   if (!existsSync(runtime)) fetchRuntime()
-  compileServers()
   // Installing may normalise the lock file: the stamp is of what stands there now.
   writeFileSync(installStamp, fingerprint(['package-lock.json']))
 }
 
 const web = join('packages', 'dashboard', 'src', 'web')
+const compiled = join(root, 'node_modules', '.cache', 'compiled')
+const compiledStamp = join(compiled, '.compiled-from')
+const serverSources = fingerprint(sources())
+if (!isCurrent(compiledStamp, serverSources)) {
+  compileServers()
+  writeFileSync(compiledStamp, serverSources)
+}
+
 if (existsSync(join(web, 'index.html'))) {
   const webStamp = join('packages', 'dashboard', 'dist', 'web', '.built-from')
   const sources = fingerprint(filesBelow(web))
@@ -50,8 +57,17 @@ function compileServers() {
   const servers = ['zookeeper-server', 'broker', 'monitor', 'dashboard'].map(name => `${name}/src/index.ts`)
   const imports = [...servers, 'cli/src/commands/up.ts'].map(path => `await import('./packages/${path}')`)
   run(runtime, ['--conditions=source', '--input-type=module', '--eval', imports.join('\n')], {
-    env: { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') },
+    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
   })
+}
+
+/** Everything but the dashboard's page. */
+function sources() {
+  const packages = fs.readdirSync('packages').map(name => join('packages', name, 'src'))
+  return packages
+    .filter(existsSync)
+    .flatMap(filesBelow)
+    .filter(path => !path.startsWith(web))
 }
 
 function isCurrent(stamp, wanted) {
