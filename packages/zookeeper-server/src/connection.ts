@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
-import type { Clock, Connection, Log } from '@vivarium/platform'
+import { assert, type Clock, type Connection, type Log } from '@vivarium/platform'
 import {
   authPacket,
   type ConnectRequest,
@@ -40,6 +40,8 @@ export interface ConnectionHost {
   }
   /** Requests of all connections that wait for their transaction. */
   outstanding: number
+  /** Whether it serves without a quorum; clients are told. */
+  readonly isReadOnly: boolean
   /** Answers with `sessionGranted` or `sessionRefused`, now or later; or closes. */
   connect(connection: ClientConnection, request: ConnectRequest): void
   /** Puts a write in order; `committed` follows. */
@@ -277,7 +279,7 @@ export class ClientConnection implements Watcher {
     const start = this.#beginFrame()
     writeConnectResponse(
       this.#out,
-      { protocolVersion: 0, timeOut, sessionId, passwd, readOnly: false },
+      { protocolVersion: 0, timeOut, sessionId, passwd, readOnly: this.#host.isReadOnly },
       this.#knowsReadOnly,
     )
     this.#endFrame(start)
@@ -381,6 +383,16 @@ export class ClientConnection implements Watcher {
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
     else this.#answerReadsInTurn()
     return true
+  }
+
+  /** The oldest waiting operation is answered without a transaction. */
+  refused(operation: PendingOperation, err: number): void {
+    assert(this.#queue[0] === operation, 'nothing stands before it')
+    this.#queue.shift()
+    this.#host.outstanding--
+    this.#reply(operation.xid, this.#host.tree.lastProcessedZxid, err)
+    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    this.#answerReadsInTurn()
   }
 
   /** Everything committed when the sync was asked for is here. */

@@ -17,6 +17,7 @@ import type { DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
 import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
+import { ReadOnlyServing } from './read-only-serving.ts'
 import { type Role, Serving } from './serving.ts'
 import type { ServerSettings } from './settings.ts'
 import { StandaloneQuorum } from './standalone.ts'
@@ -47,6 +48,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   readonly #database: Database
   readonly #onFailure: (error: Error) => void
   #serving: Serving | null = null
+  /** While there is no quorum, if the settings want that. */
+  #readOnly: ReadOnlyServing | null = null
   #peer: QuorumPeer | null = null
   #listener: Listener | null = null
   readonly #open = new Set<ClientConnection>()
@@ -110,8 +113,17 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   /** `standalone`, `leader`, `follower`, `observer`; null while it serves nobody. */
-  get role(): Role | null {
-    return this.#serving?.role ?? null
+  get role(): Role | 'read-only' | null {
+    return this.#clients?.role ?? null
+  }
+
+  get isReadOnly(): boolean {
+    return this.#readOnly !== null
+  }
+
+  /** Who serves the clients. */
+  get #clients(): Serving | ReadOnlyServing | null {
+    return this.#serving ?? this.#readOnly
   }
 
   /** Closes everything in order; what was acknowledged is on disk. */
@@ -174,7 +186,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     if (left === 0) this.#perHost.delete(host)
     else this.#perHost.set(host, left)
     this.#database.watches.removeWatcher(connection)
-    this.#serving?.closed(connection)
+    this.#clients?.closed(connection)
     if (connection.sessionId !== 0n) this.stats.connectionsDropped++
   }
 
@@ -190,25 +202,27 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
 
   connect(connection: ClientConnection, request: ConnectRequest): void {
     this.stats.connectionRequests++
-    const isServing =
-      this.#serving !== null &&
-      !(this.#serving.role === 'leader' && this.settings.values.leaderServes === 'no')
-    if (isServing) this.#serving!.connect(connection, request)
+    const clients = this.#clients
+    const isOpen =
+      clients !== null && !(clients.role === 'leader' && this.settings.values.leaderServes === 'no')
+    if (isOpen) clients.connect(connection, request)
     else connection.close()
   }
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
-    if (this.#serving === null) connection.close()
-    else this.#serving.submit(connection, operation)
+    const clients = this.#clients
+    if (clients === null) connection.close()
+    else clients.submit(connection, operation)
   }
 
   sync(connection: ClientConnection, operation: PendingOperation): void {
-    if (this.#serving === null) connection.close()
-    else this.#serving.sync(connection, operation)
+    const clients = this.#clients
+    if (clients === null) connection.close()
+    else clients.sync(connection, operation)
   }
 
   touch(connection: ClientConnection): void {
-    this.#serving?.touch(connection)
+    this.#clients?.touch(connection)
   }
 
   answerWord(word: string): string {
@@ -218,7 +232,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   get view(): ServerView {
     return new ServerView({
       database: this.#database,
-      serving: this.#serving,
+      serving: this.#clients,
       peer: this.#peer,
       settings: this.settings,
       stats: this.stats,
@@ -312,10 +326,17 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     )
   }
 
+  startReadOnly(): void {
+    const serverId = this.settings.quorum!.sid
+    const world = { clock: this.clock, log: this.#world.log, serverId }
+    this.#readOnly = new ReadOnlyServing(this.#database, world, this.settings)
+  }
+
   stopServing(reason: string): void {
-    if (this.#serving === null) return
-    const serving = this.#serving
+    const serving = this.#clients
+    if (serving === null) return
     this.#serving = null
+    this.#readOnly = null
     this.#world.log.named('ZooKeeperServer').info(`shutting down: ${reason}`)
     serving.stop()
     for (const connection of [...this.#open]) connection.close()

@@ -91,6 +91,10 @@ export const keys = {
     default: false,
     about: 'Refuse what would exceed a hard quota, and log what exceeds a soft one.',
   }),
+  'readonlymode.enabled': boolean({
+    default: false,
+    about: 'Serve clients that only read while there is no quorum.',
+  }),
   extendedTypesEnabled: boolean({ default: false, about: 'TTL znodes.' }),
   'znode.container.checkIntervalMs': int({
     default: 60000,
@@ -159,7 +163,6 @@ export const keys = {
   'serializeLastProcessedZxid.enabled': later('Leaving the last zxid out of snapshots'),
   emulate353TTLNodes: later('TTL znodes of 3.5.3'),
   enableEagerACLCheck: later('Checking ACLs on the receiving server first'),
-  'readonlymode.enabled': later('Read-only mode'),
   'db.autocreate': later('Refusing to vote with an empty database'),
   'datadir.autocreate': later('Refusing to create the data directory'),
   'DigestAuthenticationProvider.digestAlg': later('Digests other than SHA1'),

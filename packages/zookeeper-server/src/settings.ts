@@ -138,7 +138,7 @@ async function checkSettings(
     quorum,
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
-    fourLetterWords: parseWords(values['4lw.commands.whitelist']),
+    fourLetterWords: parseWords(values['4lw.commands.whitelist'], values['readonlymode.enabled']),
     warnings,
   }
 }
@@ -295,9 +295,10 @@ function clientAddress(
   return { host: values.clientPortAddress ?? '0.0.0.0', port: values.clientPort, key: 'clientPort' }
 }
 
-function parseWords(list: string): ReadonlySet<string> | null {
+/** Clients that look for a server with a quorum ask `isro`. */
+function parseWords(list: string, isReadOnlyMode: boolean): ReadonlySet<string> | null {
   const words = list.split(',').map(word => word.trim())
-  return words.includes('*') ? null : new Set(['srvr', ...words])
+  return words.includes('*') ? null : new Set(['srvr', ...(isReadOnlyMode ? ['isro'] : []), ...words])
 }
 
 /** Keys may be given as the system properties they become. */

@@ -11,7 +11,10 @@ const notServing = 'This ZooKeeper instance is not currently serving requests\n'
 /** Words that are answered even by a server that serves nobody. */
 const always: Record<string, Word> = {
   ruok: () => 'imok',
-  isro: () => 'rw',
+  isro: view => {
+    const { mode } = view.summary()
+    return mode === 'read-only' ? 'ro' : mode === 'looking' ? 'null' : 'rw'
+  },
   envi: view =>
     `Environment:\n${view
       .environment()
@@ -83,8 +86,9 @@ export function answerWord(word: string, view: AdminView, whitelist: ReadonlySet
   return answer === undefined ? `${word} is not served by this server.\n` : answer(view)
 }
 
-function head(_view: AdminView): string {
-  return `Zookeeper version: ${versionText}\n`
+function head(view: AdminView): string {
+  const isReadOnly = view.summary().mode === 'read-only'
+  return `Zookeeper version: ${versionText}\n${isReadOnly ? 'READ-ONLY mode; serving only read-only clients\n' : ''}`
 }
 
 function summary(view: AdminView): string {

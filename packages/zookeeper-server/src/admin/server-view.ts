@@ -5,6 +5,7 @@ import { formatZxid } from '@vivarium/zookeeper-protocol'
 import type { ClientConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import type { QuorumPeer } from '../quorum/quorum-peer.ts'
+import type { ReadOnlyServing } from '../read-only-serving.ts'
 import type { Serving } from '../serving.ts'
 import type { ServerSettings } from '../settings.ts'
 import type { ServerStats, Summary } from '../stats.ts'
@@ -15,7 +16,7 @@ import type { AdminView } from './view.ts'
 
 interface Parts {
   database: Database
-  serving: Serving | null
+  serving: Serving | ReadOnlyServing | null
   peer: QuorumPeer | null
   settings: ServerSettings
   stats: ServerStats

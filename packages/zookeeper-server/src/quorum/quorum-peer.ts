@@ -23,6 +23,8 @@ import type { MemberContext } from './member.ts'
 import type { Replica } from './replica.ts'
 
 const finalizeMs = 200
+/** A quorum that is lost for so long may stay lost. Source: QuorumPeer's wait before it starts its read-only server. */
+const readOnlyAfterMs = 2_000
 const stateNames = ['LOOKING', 'FOLLOWING', 'LEADING', 'OBSERVING'] as const
 
 /** A member of an ensemble: elects, then leads or follows, and elects again when that is over. */
@@ -42,6 +44,7 @@ export class QuorumPeer {
   readonly configText: string
   #epochs: EpochFiles | null = null
   #electionTimer: Timer | null = null
+  #readOnlyTimer: Timer | null = null
   #decided: ((state: PeerState) => void) | null = null
   #current: Leading | Following | null = null
   #isStopped = false
@@ -127,6 +130,7 @@ export class QuorumPeer {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#electionTimer?.cancel()
+    this.#readOnlyTimer?.cancel()
     await this.#current?.stop('shutdown of this server')
     await this.#connections.stop()
   }
@@ -161,8 +165,17 @@ export class QuorumPeer {
     this.#log
       .named('FastLeaderElection')
       .info(`New election. My id = ${this.#own.sid}, proposed zxid=0x${formatZxid(lastZxid)}`)
+    const { values } = this.#settings
+    const canBeReadOnly = values['readonlymode.enabled'] && !this.#own.isObserver
+    this.#readOnlyTimer = canBeReadOnly
+      ? this.#clock.after(Math.max(readOnlyAfterMs, values.tickTime), () => this.#replica.startReadOnly())
+      : null
     return new Promise(resolve => {
-      this.#decided = resolve
+      this.#decided = state => {
+        this.#readOnlyTimer?.cancel()
+        this.#replica.stopServing('an election has ended')
+        resolve(state)
+      }
       this.#election.start({ lastZxid, peerEpoch: this.#epochs!.current }, this.#clock.monotonicMs())
       this.#scheduleElection()
     })

@@ -79,6 +79,9 @@ export interface Replica {
    */
   startServing(role: 'leader' | 'follower' | 'observer', zxid: bigint, quorum: Quorum): void
 
+  /** Begins to serve clients that are content with reading, while there is no quorum. */
+  startReadOnly(): void
+
   /** Closes all client connections and forgets what was not committed. Sessions and tree stay. */
   stopServing(reason: string): void
 

@@ -29,7 +29,9 @@ const recoveryMs = 60_000
 export async function live(seed: number, faults: Faults = {}): Promise<Outcome> {
   const world = new World(seed)
   const events = new Set<string>()
-  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world)
+  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world, {
+    'readonlymode.enabled': String(seed % 3 === 0),
+  })
   const clients = Array.from(
     { length: clientCount },
     (_, i) => new SimulatedClient(`10.0.1.${i + 1}`, world, ensemble.connect),
