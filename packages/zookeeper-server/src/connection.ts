@@ -1,5 +1,5 @@
 import { ByteReader, ByteWriter, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
-import { assert, type Clock, type Connection, type Log } from '@vivarium/platform'
+import type { Clock, Connection, Log } from '@vivarium/platform'
 import {
   authPacket,
   type ConnectRequest,
@@ -61,6 +61,8 @@ export interface PendingOperation {
   readonly receivedMs: number
   /** A write or sync still out; a read that stands behind one. */
   isWaiting: boolean
+  /** Set when it is answered without a transaction. */
+  verdict?: number
 }
 
 /** Above this many bytes of unread replies, a client is not read from. */
@@ -385,14 +387,12 @@ export class ClientConnection implements Watcher {
     return true
   }
 
-  /** The oldest waiting operation is answered without a transaction. */
-  refused(operation: PendingOperation, err: number): void {
-    assert(this.#queue[0] === operation, 'nothing stands before it')
-    this.#queue.shift()
+  /** It is answered without a transaction, with OK or an error, when its turn comes. */
+  settled(operation: PendingOperation, verdict: number): void {
+    operation.isWaiting = false
+    operation.verdict = verdict
     this.#host.outstanding--
-    this.#reply(operation.xid, this.#host.tree.lastProcessedZxid, err)
-    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
-    this.#answerReadsInTurn()
+    if (this.#queue[0] === operation) this.#answerReadsInTurn()
   }
 
   /** Everything committed when the sync was asked for is here. */
@@ -405,10 +405,17 @@ export class ClientConnection implements Watcher {
   #answerReadsInTurn(): void {
     while (this.#queue.length > 0 && !this.#queue[0]!.isWaiting && this.#state === 'serving') {
       const operation = this.#queue.shift()!
-      if (operation.opCode === opCode.sync) this.#answerSync(operation)
+      if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
+      else if (operation.opCode === opCode.sync) this.#answerSync(operation)
       else this.#answerRead(operation.xid, operation.opCode, operation.body, 0, operation.receivedMs)
     }
     this.#resumeIfPossible()
+  }
+
+  #answerVerdict(operation: PendingOperation, verdict: number): void {
+    this.#reply(operation.xid, this.#host.tree.lastProcessedZxid, verdict)
+    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    if (operation.opCode === opCode.closeSession && verdict === errorCode.OK) this.closeAfterFlush()
   }
 
   #answerSync(operation: PendingOperation): void {

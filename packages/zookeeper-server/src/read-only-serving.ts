@@ -82,14 +82,13 @@ export class ReadOnlyServing {
   }
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
-    if (operation.opCode !== opCode.closeSession) return connection.refused(operation, errorCode.NOTREADONLY)
+    if (operation.opCode !== opCode.closeSession) return connection.settled(operation, errorCode.NOTREADONLY)
     this.tracker.remove(connection.sessionId)
-    connection.refused(operation, errorCode.OK)
-    connection.closeAfterFlush()
+    connection.settled(operation, errorCode.OK)
   }
 
   sync(connection: ClientConnection, operation: PendingOperation): void {
-    connection.refused(operation, errorCode.NOTREADONLY)
+    connection.settled(operation, errorCode.NOTREADONLY)
   }
 
   touch(connection: ClientConnection): void {

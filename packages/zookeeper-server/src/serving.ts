@@ -1,11 +1,15 @@
+import { ByteReader, MalformedBytesError } from '@vivarium/bytes'
 import { assert, type Clock, type Log, type Timer } from '@vivarium/platform'
 import {
   type ConnectRequest,
+  createMode,
   createSessionTxn,
   deleteContainerRequest,
   encode,
+  errorCode,
   formatZxid,
   opCode,
+  readMultiRequest,
   sessionPassword,
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
@@ -45,6 +49,8 @@ export class Serving {
   readonly connections = new Map<bigint, ClientConnection>()
   /** Clients whose session is being created or checked. */
   readonly #awaiting = new Map<bigint, { connection: ClientConnection; timeoutMs: number }>()
+  /** Sessions that no other server knows of (`localSessionsEnabled`). */
+  readonly #local: SessionTracker | null = null
   /** Leader and server alone. */
   readonly tracker: SessionTracker | null
   readonly #preparer: Preparer | null
@@ -78,6 +84,14 @@ export class Serving {
     // The new epoch has begun, though nothing was written in it yet: clients of any member may have seen that.
     if (startZxid > database.tree.lastProcessedZxid) database.tree.lastProcessedZxid = startZxid
     this.#sessionIds = new SessionIds(world.serverId, BigInt(Math.floor(world.clock.wallMs())))
+    const { localSessionsEnabled, tickTime } = settings.values
+    if (localSessionsEnabled && role !== 'standalone') {
+      this.#local = new SessionTracker({ tickMs: tickTime, nowMs: this.#clock.monotonicMs() })
+      this.#timers.push(this.#clock.every(tickTime, () => this.#expireLocalSessions()))
+    }
+    const mayBeLocal = (id: bigint) =>
+      this.#local !== null &&
+      (this.#local.get(id) !== undefined || serverOf(id) !== BigInt.asUintN(8, world.serverId))
     if (role === 'leader' || role === 'standalone') {
       const nowMs = this.#clock.monotonicMs()
       this.tracker = new SessionTracker({ tickMs: settings.values.tickTime, nowMs })
@@ -88,6 +102,7 @@ export class Serving {
         digests: settings.values['digest.enabled'],
         skipAcl: settings.values.skipACL === 'yes',
         closeSessionLists: settings.values['closeSessionTxn.enabled'],
+        mayBeLocal,
         onQuotaExceeded: settings.values.enforceQuota ? message => this.#warnOfQuota(message) : null,
       })
       this.#timers.push(this.#clock.every(settings.values.tickTime, () => this.#expireSessions()))
@@ -137,6 +152,8 @@ export class Serving {
 
   #createSession(connection: ClientConnection, timeoutMs: number): void {
     const id = this.#sessionIds.next()
+    if (this.#local !== null)
+      return this.#grant(connection, id, timeoutMs, this.#local.add(id, timeoutMs, this.#clock.monotonicMs()))
     this.#awaiting.set(id, { connection, timeoutMs })
     connection.sessionId = id
     const body = encode(createSessionTxn, { timeOut: timeoutMs })
@@ -158,6 +175,9 @@ export class Serving {
       return connection.sessionRefused()
     }
     connection.sessionId = id
+    const local = this.#local?.get(id)
+    if (local !== undefined && this.#local!.touch(local, timeoutMs, this.#clock.monotonicMs()))
+      return this.#grant(connection, id, timeoutMs, local)
     if (this.tracker === null) {
       this.#awaiting.set(id, { connection, timeoutMs })
       return this.#quorum.revalidate(id, timeoutMs)
@@ -198,7 +218,10 @@ export class Serving {
   }
 
   touch(connection: ClientConnection): void {
-    if (this.tracker !== null) {
+    const local = this.#local?.get(connection.sessionId)
+    if (local !== undefined) {
+      this.#local!.touch(local, connection.sessionTimeoutMs, this.#clock.monotonicMs())
+    } else if (this.tracker !== null) {
       const session = connection.session as Session
       this.tracker.touch(session, connection.sessionTimeoutMs, this.#clock.monotonicMs())
     } else {
@@ -219,6 +242,41 @@ export class Serving {
 
   revalidateForLearner(learnerSid: bigint, id: bigint, timeoutMs: number): boolean {
     return this.#revalidate(id, timeoutMs, learnerSid) !== null
+  }
+
+  #expireLocalSessions(): void {
+    for (const { id } of this.#local!.expire(this.#clock.monotonicMs())) {
+      this.#local!.remove(id)
+      this.connections.get(id)?.close()
+    }
+  }
+
+  /** Carries out what concerns a local session alone. True if there is nothing left to order. */
+  #settleLocally(connection: ClientConnection, operation: PendingOperation): boolean {
+    const session = this.#local?.get(connection.sessionId)
+    if (session === undefined) return false
+    if (operation.opCode === opCode.closeSession) {
+      this.#local!.remove(session.id)
+      connection.settled(operation, errorCode.OK)
+      return true
+    }
+    if (!makesEphemeral(operation)) return false
+    if (!this.#settings.values.localSessionsUpgradingEnabled) {
+      connection.settled(operation, errorCode.EPHEMERALONLOCALSESSION)
+      return true
+    }
+    this.#upgrade(connection, session)
+    return false
+  }
+
+  /** Makes a local session one of the ensemble: it is ordered before what needs it. */
+  #upgrade(connection: ClientConnection, { id, timeoutMs }: Session): void {
+    this.#local!.remove(id)
+    connection.session = this.tracker?.add(id, timeoutMs, this.#clock.monotonicMs()) ?? id
+    if (this.tracker !== null) this.tracker.get(id)!.owner = connection
+    const body = encode(createSessionTxn, { timeOut: timeoutMs })
+    const { identities } = connection
+    this.#order({ sessionId: id, xid: 0, opCode: opCode.createSession, body, identities, owner: null })
   }
 
   #expireSessions(): void {
@@ -281,6 +339,7 @@ export class Serving {
   // ---- writes -----------------------------------------------------------------------------------------------------------------
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
+    if (this.#settleLocally(connection, operation)) return
     this.#order({
       sessionId: connection.sessionId,
       xid: operation.xid,
@@ -403,5 +462,30 @@ export class Serving {
   /** Requests that wait for their transaction. */
   get inFlightCount(): number {
     return this.#inFlight.length - this.#inFlightHead
+  }
+}
+
+/** The server that made a session. */
+function serverOf(sessionId: bigint): bigint {
+  return BigInt.asUintN(8, sessionId >> 56n)
+}
+
+/** Whether a request creates ephemeral znodes; what cannot be read is left for the leader to refuse. */
+function makesEphemeral({ opCode: code, body }: PendingOperation): boolean {
+  const isEphemeral = (create: Buffer) => {
+    const flags = create.length < 4 ? 0 : create.readInt32BE(create.length - 4)
+    return flags === createMode.EPHEMERAL || flags === createMode.EPHEMERAL_SEQUENTIAL
+  }
+  if (code === opCode.create || code === opCode.create2) return isEphemeral(body)
+  if (code !== opCode.multi) return false
+  try {
+    return readMultiRequest(new ByteReader(body)).some(
+      operation =>
+        (operation.type === opCode.create || operation.type === opCode.create2) &&
+        isEphemeral(operation.body),
+    )
+  } catch (error) {
+    if (error instanceof MalformedBytesError) return false
+    throw error
   }
 }

@@ -91,6 +91,14 @@ export const keys = {
     default: false,
     about: 'Refuse what would exceed a hard quota, and log what exceeds a soft one.',
   }),
+  localSessionsEnabled: boolean({
+    default: false,
+    about: 'Sessions that only the server knows which made them.',
+  }),
+  localSessionsUpgradingEnabled: boolean({
+    default: false,
+    about: 'Make a local session global when it creates its first ephemeral znode.',
+  }),
   'readonlymode.enabled': boolean({
     default: false,
     about: 'Serve clients that only read while there is no quorum.',
@@ -139,8 +147,6 @@ export const keys = {
   secureClientPortAddress: later('TLS for clients'),
   syncEnabled: later('Observers without a log'),
   reconfigEnabled: later('Dynamic reconfiguration'),
-  localSessionsEnabled: later('Local sessions'),
-  localSessionsUpgradingEnabled: later('Local sessions'),
   observerMasterPort: later('Observer masters'),
   sslQuorum: later('TLS between peers'),
   portUnification: later('TLS between peers'),

@@ -56,6 +56,8 @@ export interface PrepareOptions {
   skipAcl: boolean
   /** `closeSessionTxn.enabled`: whether the transaction lists the ephemerals that go. */
   closeSessionLists: boolean
+  /** Whether a session that is not tracked here may be a local one, of this server or of another. */
+  mayBeLocal: (sessionId: bigint) => boolean
   /** Told of every write that exceeds a quota, whether it is refused or not; null: quotas are not looked at. */
   onQuotaExceeded: ((message: string) => void) | null
 }
@@ -228,6 +230,8 @@ export class Preparer {
     this.#checkQuota(path, 1, data?.length ?? 0)
     const parentCVersion = (parent.cversion + 1) | 0
     const ephemeral = flags === createMode.EPHEMERAL || flags === createMode.EPHEMERAL_SEQUENTIAL
+    // An ephemeral of a session that nobody tracks would stay for ever.
+    if (ephemeral) this.#checkGlobalSession(request)
     const isContainer = code === opCode.createContainer
     const owner = isContainer
       ? containerOwner
@@ -330,6 +334,11 @@ export class Preparer {
   }
 
   #checkSession(request: WriteRequest): void {
+    const isTracked = this.#sessions.get(request.sessionId) !== undefined
+    if (isTracked || !this.#options.mayBeLocal(request.sessionId)) this.#checkGlobalSession(request)
+  }
+
+  #checkGlobalSession(request: WriteRequest): void {
     if (request.owner === null) return
     const session = this.#sessions.get(request.sessionId)
     if (session === undefined || session.isClosing) throw new Refusal(errorCode.SESSIONEXPIRED)

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { World } from '@vivarium/simulator'
-import { errorCode, ZooKeeper, type ZooKeeperOptions } from '@vivarium/zookeeper-client'
-import { type Ensemble, ensembleOf } from './ensemble.ts'
+import { errorCode } from '@vivarium/zookeeper-client'
+import { clientOn, during } from './during.ts'
+import { ensembleOf } from './ensemble.ts'
 
 /** Three members of which one alone is up, after all were and `/a` was written. */
 async function withoutQuorum(more: Record<string, string | number> = { 'readonlymode.enabled': 'true' }) {
@@ -10,7 +11,7 @@ async function withoutQuorum(more: Record<string, string | number> = { 'readonly
   const ensemble = await ensembleOf(3, world, more)
   for (const member of ensemble.members) member.boot()
   await world.until('all serve', 10_000, () => ensemble.members.every(({ isServing }) => isServing))
-  const writer = clientOf(world, ensemble, {})
+  const writer = clientOn('10.0.1.1', world, ensemble.connect)
   await during(world, writer.create('/a', 'data'))
   await world.pass(1_000)
   const [alone, ...others] = ensemble.members
@@ -19,26 +20,10 @@ async function withoutQuorum(more: Record<string, string | number> = { 'readonly
   return { world, ensemble, alone: alone!, others, writer }
 }
 
-function clientOf(world: World, { connect }: Ensemble, options: Partial<ZooKeeperOptions>): ZooKeeper {
-  const { clock, network, random } = world.machine('10.0.1.1').start()
-  return new ZooKeeper({ connect, sessionTimeoutMs: 4_000, clock, network, random, ...options })
-}
-
-/** Lets time pass while something is awaited. */
-async function during<T>(world: World, task: Promise<T>): Promise<T> {
-  let isOver = false
-  const watched = task.finally(() => {
-    isOver = true
-  })
-  watched.catch(() => {})
-  await world.until('it is over', 60_000, () => isOver)
-  return watched
-}
-
 test('a member without quorum serves clients that are content with reading, and tells them so', async () => {
   const { world, ensemble, alone } = await withoutQuorum()
   assert.equal(alone.server!.role, 'read-only')
-  const reader = clientOf(world, ensemble, { readOnly: true })
+  const reader = clientOn('10.0.1.1', world, ensemble.connect, { readOnly: true })
   await during(world, reader.connected(30_000))
   assert.equal(reader.isReadOnly, true)
   assert.equal((await during(world, reader.getData('/a'))).data?.toString(), 'data')
@@ -56,16 +41,19 @@ test('a member without quorum serves clients that are content with reading, and 
 
 test('a client that wants to write is sent away, and so is everyone where the mode is off', async () => {
   const { world, ensemble } = await withoutQuorum()
-  await assert.rejects(during(world, clientOf(world, ensemble, {}).connected(20_000)), /CONNECTIONLOSS/)
+  await assert.rejects(
+    during(world, clientOn('10.0.1.1', world, ensemble.connect).connected(20_000)),
+    /CONNECTIONLOSS/,
+  )
   const off = await withoutQuorum({})
   assert.equal(off.alone.server!.role, null)
-  const reader = clientOf(off.world, off.ensemble, { readOnly: true })
+  const reader = clientOn('10.0.1.1', off.world, off.ensemble.connect, { readOnly: true })
   await assert.rejects(during(off.world, reader.connected(20_000)), /CONNECTIONLOSS/)
 })
 
 test('with the quorum back the member serves everyone, and its read-only clients find a session that can write', async () => {
   const { world, ensemble, others } = await withoutQuorum()
-  const reader = clientOf(world, ensemble, { readOnly: true })
+  const reader = clientOn('10.0.1.1', world, ensemble.connect, { readOnly: true })
   await during(world, reader.connected(30_000))
   for (const member of others) member.boot()
   await world.until('all serve', 30_000, () =>

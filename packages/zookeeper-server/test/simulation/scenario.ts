@@ -29,9 +29,7 @@ const recoveryMs = 60_000
 export async function live(seed: number, faults: Faults = {}): Promise<Outcome> {
   const world = new World(seed)
   const events = new Set<string>()
-  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world, {
-    'readonlymode.enabled': String(seed % 3 === 0),
-  })
+  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world, settingsOf(seed))
   const clients = Array.from(
     { length: clientCount },
     (_, i) => new SimulatedClient(`10.0.1.${i + 1}`, world, ensemble.connect),
@@ -58,6 +56,16 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     0,
   )
   return { steps: world.steps, events, acknowledged }
+}
+
+/** Some lives are of ensembles with settings that few use. */
+function settingsOf(seed: number): Record<string, string> {
+  const hasLocalSessions = String(seed % 5 === 0)
+  return {
+    'readonlymode.enabled': String(seed % 3 === 0),
+    localSessionsEnabled: hasLocalSessions,
+    localSessionsUpgradingEnabled: hasLocalSessions,
+  }
 }
 
 async function prepare(world: World, ensemble: Ensemble): Promise<void> {
