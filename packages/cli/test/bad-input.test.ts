@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
+import { Chance } from '@vivarium/simulator'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
 import { RecordWriter } from './kafkajs-client.ts'
 import { freePort, RunningCluster } from './running-cluster.ts'
@@ -20,17 +21,6 @@ before(async () => {
 })
 after(() => cluster?.[Symbol.asyncDispose]())
 
-/** Repeatable chance: xorshift. */
-function chanceOf(seed: number): (bound: number) => number {
-  let state = seed
-  return bound => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % bound
-  }
-}
-
 function int32(...values: number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 4)
   for (const [i, value] of values.entries()) bytes.writeInt32BE(value, i * 4)
@@ -39,21 +29,24 @@ function int32(...values: number[]): Buffer {
 
 /** What is sent to a port: noise, lengths that lie, the beginning of something that never goes on. */
 function hostileInputs(count: number, seed: number): Buffer[] {
-  const chance = chanceOf(seed)
-  const noise = (length: number) => Buffer.from(Array.from({ length }, () => chance(256)))
+  const chance = new Chance(seed)
+  const noise = (length: number) => chance.bytes(length)
   const kinds = [
-    () => noise(1 + chance(2000)),
-    () => Buffer.concat([int32(0x7fff_ffff), noise(chance(100))]),
-    () => Buffer.concat([int32(-1 - chance(2 ** 31)), noise(chance(100))]),
-    () => Buffer.concat([int32(chance(64 * 1024 * 1024)), noise(chance(100))]),
-    () => noise(1 + chance(3)),
+    () => noise(1 + chance.below(2000)),
+    () => Buffer.concat([int32(0x7fff_ffff), noise(chance.below(100))]),
+    () => Buffer.concat([int32(-1 - chance.below(2 ** 31)), noise(chance.below(100))]),
+    () => Buffer.concat([int32(chance.below(64 * 1024 * 1024)), noise(chance.below(100))]),
+    () => noise(1 + chance.below(3)),
     // A connect request of ZooKeeper's, an API version request of Kafka's, each with the rest by chance.
-    () => Buffer.concat([int32(45), noise(45), int32(chance(200)), noise(chance(200))]),
+    () => Buffer.concat([int32(45), noise(45), int32(chance.below(200)), noise(chance.below(200))]),
     () => {
-      const body = Buffer.concat([Buffer.from([0, chance(80), 0, chance(16)]), noise(chance(300))])
+      const body = Buffer.concat([
+        Buffer.from([0, chance.below(80), 0, chance.below(16)]),
+        noise(chance.below(300)),
+      ])
       return Buffer.concat([int32(body.length), body])
     },
-    () => Buffer.from(`GET /${'x'.repeat(chance(3000))} HTTP/1.1\r\n`),
+    () => Buffer.from(`GET /${'x'.repeat(chance.below(3000))} HTTP/1.1\r\n`),
   ]
   return Array.from({ length: count }, (_, i) => kinds[i % kinds.length]!())
 }

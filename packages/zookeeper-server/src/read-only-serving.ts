@@ -1,11 +1,6 @@
 import type { Clock, Log, Timer } from '@vivarium/platform'
-import {
-  type ConnectRequest,
-  errorCode,
-  formatZxid,
-  opCode,
-  sessionPassword,
-} from '@vivarium/zookeeper-protocol'
+import { type ConnectRequest, errorCode, opCode, sessionPassword } from '@vivarium/zookeeper-protocol'
+import { asksForNewSession, grantedTimeoutMs, hasSeenMore } from './admission.ts'
 import type { ClientConnection, PendingOperation } from './connection.ts'
 import type { Database } from './database.ts'
 import { isPasswordOf, type Session, SessionIds, SessionTracker } from './sessions.ts'
@@ -50,17 +45,10 @@ export class ReadOnlyServing {
       )
       return connection.close()
     }
-    if (request.lastZxidSeen > lastProcessedZxid) {
-      this.#log.info(
-        `Refusing session(0x${formatZxid(request.sessionId)}) request for client ${connection.remoteText} as it has seen zxid ` +
-          `0x${formatZxid(request.lastZxidSeen)} our last zxid is 0x${formatZxid(lastProcessedZxid)} client must try another server`,
-      )
-      return connection.close()
-    }
-    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#settings
-    const timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
+    if (hasSeenMore(request, lastProcessedZxid, connection.remoteText, this.#log)) return connection.close()
+    const timeoutMs = grantedTimeoutMs(request.timeOut, this.#settings)
     const { sessionId, passwd } = request
-    if (sessionId === 0n || passwd === null || passwd.length === 0) {
+    if (asksForNewSession(request)) {
       return this.#grant(
         connection,
         this.tracker.add(this.#sessionIds.next(), timeoutMs, this.#clock.monotonicMs()),

@@ -13,6 +13,7 @@ import {
   sessionPassword,
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
+import { asksForNewSession, grantedTimeoutMs, hasSeenMore } from './admission.ts'
 import { ClientConnection, type PendingOperation } from './connection.ts'
 import type { Database } from './database.ts'
 import { ttlOf } from './ephemeral-owner.ts'
@@ -136,17 +137,9 @@ export class Serving {
 
   connect(connection: ClientConnection, request: ConnectRequest): void {
     const { lastProcessedZxid } = this.#database.tree
-    if (request.lastZxidSeen > lastProcessedZxid) {
-      this.#log.info(
-        `Refusing session(0x${formatZxid(request.sessionId)}) request for client ${connection.remoteText} as it has seen zxid ` +
-          `0x${formatZxid(request.lastZxidSeen)} our last zxid is 0x${formatZxid(lastProcessedZxid)} client must try another server`,
-      )
-      return connection.close()
-    }
-    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#settings
-    const timeoutMs = Math.min(Math.max(request.timeOut, minSessionTimeoutMs), maxSessionTimeoutMs)
-    const isNew = request.sessionId === 0n || request.passwd === null || request.passwd.length === 0
-    if (isNew) this.#createSession(connection, timeoutMs)
+    if (hasSeenMore(request, lastProcessedZxid, connection.remoteText, this.#log)) return connection.close()
+    const timeoutMs = grantedTimeoutMs(request.timeOut, this.#settings)
+    if (asksForNewSession(request)) this.#createSession(connection, timeoutMs)
     else this.#reopenSession(connection, request.sessionId, request.passwd!, timeoutMs)
   }
 

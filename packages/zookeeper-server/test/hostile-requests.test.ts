@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Chance } from '@vivarium/simulator'
 import {
   addWatchRequest,
   checkVersionRequest,
@@ -64,19 +65,6 @@ test('the requests that end an Apache 3.9 server, or stall its ensemble, are ref
   }
 })
 
-/** Repeatable chance: xorshift. */
-function chanceOf(seed: number): (bound: number) => number {
-  let state = seed
-  return bound => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) % bound
-  }
-}
-
-type Chance = (bound: number) => number
-const pick = <T>(chance: Chance, list: readonly T[]): T => list[chance(list.length)]!
 const paths = [
   '/',
   '',
@@ -105,21 +93,21 @@ const acls = [
 
 /** A request that is well formed and means something odd. */
 function oddRequest(chance: Chance): { code: number; body: Buffer } {
-  const path = () => pick(chance, paths)
+  const path = () => chance.pick(paths)
   const create = () => ({
     path: path(),
-    data: pick(chance, [null, Buffer.alloc(0), Buffer.from('x')]),
-    acl: pick(chance, acls),
-    flags: pick(chance, ints),
+    data: chance.pick([null, Buffer.alloc(0), Buffer.from('x')]),
+    acl: chance.pick(acls),
+    flags: chance.pick(ints),
   })
-  const version = () => pick(chance, ints)
+  const version = () => chance.pick(ints)
   const simple = [
     () => ({ code: opCode.create, body: encode(createRequest, create()) }),
     () => ({ code: opCode.create2, body: encode(createRequest, create()) }),
     () => ({ code: opCode.createContainer, body: encode(createRequest, create()) }),
     () => ({
       code: opCode.createTTL,
-      body: encode(createTtlRequest, { ...create(), ttl: pick(chance, longs) }),
+      body: encode(createTtlRequest, { ...create(), ttl: chance.pick(longs) }),
     }),
     () => ({ code: opCode.delete, body: encode(deleteRequest, { path: path(), version: version() }) }),
     () => ({
@@ -128,40 +116,40 @@ function oddRequest(chance: Chance): { code: number; body: Buffer } {
     }),
     () => ({
       code: opCode.setACL,
-      body: encode(setAclRequest, { path: path(), acl: pick(chance, acls), version: version() }),
+      body: encode(setAclRequest, { path: path(), acl: chance.pick(acls), version: version() }),
     }),
     () => ({ code: opCode.check, body: encode(checkVersionRequest, { path: path(), version: version() }) }),
     () => ({ code: opCode.getData, body: encode(getDataRequest, { path: path(), watch: true }) }),
     () => ({ code: opCode.addWatch, body: encode(addWatchRequest, { path: path(), mode: version() }) }),
   ]
-  if (chance(4) > 0) return pick(chance, simple)()
-  const operations = Array.from({ length: chance(4) }, () => {
-    const { code: type, body } = pick(chance, simple)()
+  if (chance.below(4) > 0) return chance.pick(simple)()
+  const operations = Array.from({ length: chance.below(4) }, () => {
+    const { code: type, body } = chance.pick(simple)()
     return { type, body }
   })
-  return { code: chance(5) === 0 ? opCode.multiRead : opCode.multi, body: multi(...operations) }
+  return { code: chance.below(5) === 0 ? opCode.multiRead : opCode.multi, body: multi(...operations) }
 }
 
 /** The same with some bytes changed, cut off or added. */
 function spoilt(body: Buffer, chance: Chance): Buffer {
   const bytes = Buffer.concat([
-    body.subarray(0, body.length - (chance(3) === 0 ? chance(body.length + 1) : 0)),
-    Buffer.alloc(chance(3)),
+    body.subarray(0, body.length - (chance.below(3) === 0 ? chance.below(body.length + 1) : 0)),
+    Buffer.alloc(chance.below(3)),
   ])
-  for (let i = chance(4); i > 0 && bytes.length >= 4; i--)
-    bytes.writeInt32BE(pick(chance, ints), chance(bytes.length - 3))
+  for (let i = chance.below(4); i > 0 && bytes.length >= 4; i--)
+    bytes.writeInt32BE(chance.pick(ints), chance.below(bytes.length - 3))
   return bytes
 }
 
 for (const seed of [1, 2, 3]) {
   test(`odd and spoilt requests, seed ${seed}: each is answered or ends its connection, and the log can be applied again`, async () => {
-    const chance = chanceOf(seed * 7919)
+    const chance = new Chance(seed)
     await using zookeeper = await startServer({ config: { extendedTypesEnabled: 'true', snapCount: 200 } })
     const witness = await WireClient.connect(zookeeper.port)
     let client = await WireClient.connect(zookeeper.port)
     for (let i = 0; i < 1500; i++) {
       const { code, body } = oddRequest(chance)
-      client.send(code, chance(2) === 0 ? body : spoilt(body, chance))
+      client.send(code, chance.below(2) === 0 ? body : spoilt(body, chance))
       if ((await client.nextReply()) === null) client = await WireClient.connect(zookeeper.port)
       if (i % 100 === 0) assert.equal((await witness.exists('/')).err, 0)
     }
