@@ -2,6 +2,7 @@ import { MalformedBytesError } from '@vivarium/bytes'
 import { background, type Connection, type Listener, type Timer } from '@vivarium/platform'
 import { continuePlan, Leader, planSync, type Sid, type SyncPlan } from '@vivarium/zab'
 import {
+  counterOf,
   decode,
   formatZxid,
   learnerInfo,
@@ -19,6 +20,8 @@ const endOfSnapshot = Buffer.from('\0\0\0\x0aBenWasHere', 'latin1')
 const maxQueuedBytes = 256 * 1024 * 1024
 /** A learner with so many pings unanswered is as good as silent. */
 const maxPings = 10_000
+/** A zxid's counter that no transaction gets, as in Apache's leader. */
+const lastCounter = 0xffff_ffffn
 /** More connections than any ensemble has learners. */
 const maxConnections = 1000
 
@@ -32,6 +35,7 @@ export class Leading implements Quorum {
   readonly #timers: Timer[] = []
   #listener: Listener | null = null
   #isPingQueued = false
+  #hasRolledOver = false
   #end: (reason: string) => void = () => {}
   readonly #ended: Promise<string>
   readonly proposalSizes = { last: -1, min: -1, max: -1 }
@@ -206,6 +210,12 @@ export class Leading implements Quorum {
   // ---- broadcast ----------------------------------------------------------------------------------------------------------------
 
   propose(zxid: bigint, entry: Buffer): void {
+    // An epoch has no more numbers; what is ordered until this server stops leading is nobody's (ZOOKEEPER-1277).
+    if (counterOf(zxid) === lastCounter) this.#hasRolledOver = true
+    if (this.#hasRolledOver)
+      return this.#end(
+        'zxid lower 32 bits have rolled over, forcing re-election, and therefore new epoch start',
+      )
     this.#leader.propose(zxid, entry)
   }
 
