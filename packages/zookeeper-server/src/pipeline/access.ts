@@ -58,12 +58,12 @@ export function storableAcl(given: readonly Acl[] | null, identities: readonly I
   const keep = (entry: Acl) => kept.set(`${entry.perms}\0${entry.id.scheme}\0${entry.id.id}`, entry)
   for (const entry of given) {
     const { scheme, id } = entry.id
-    if (scheme === null || id === null) return null
+    // Of `auth` the id means nothing; some clients (kazoo) send none.
     if (scheme === 'auth') {
       const own = identities.filter(identity => authenticating.has(identity.scheme ?? ''))
       if (own.length === 0) return null
       for (const identity of own) keep({ perms: entry.perms, id: identity })
-    } else if (isValid(scheme, id)) {
+    } else if (scheme !== null && id !== null && isValid(scheme, id)) {
       keep(entry)
     } else {
       return null
