@@ -37,7 +37,13 @@ const sources = {
     fetch: async (into: string) => {
       await need('python3')
       await run('python3', ['-m', 'venv', into])
-      const packages = ['kazoo==2.11.0', 'kafka-python==3.0.12', 'confluent-kafka==2.16.1']
+      // kazoo's tests make certificates in a way that newer pyOpenSSL does not know.
+      const packages = [
+        'kazoo[test]==2.11.0',
+        'pyOpenSSL==23.2.0',
+        'kafka-python==3.0.12',
+        'confluent-kafka==2.16.1',
+      ]
       await run(join(into, 'bin', 'pip'), ['install', '--quiet', ...packages])
     },
   },

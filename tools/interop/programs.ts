@@ -9,17 +9,24 @@ export interface Outcome {
   stderr: string
 }
 
+interface ProgramOptions {
+  input?: string
+  timeoutMs?: number
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+}
+
 /** Runs a program to its end, which must come. */
 export function runProgram(
   file: string,
   args: readonly string[],
-  { input = '' }: { input?: string } = {},
+  { input = '', timeoutMs = 120_000, ...options }: ProgramOptions = {},
 ): Promise<Outcome> {
   return new Promise(resolve => {
     const child = execFile(
       file,
       args,
-      { timeout: 120_000, maxBuffer: 64 * 1024 * 1024 },
+      { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024, ...options },
       (error, stdout, stderr) => {
         const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : -1
         resolve({ exitCode, stdout, stderr })

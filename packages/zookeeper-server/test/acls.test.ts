@@ -35,7 +35,10 @@ test('who authenticates with a digest may do what the digest’s entry says', as
   assert.equal(await createWith(owner, '/n', [entry(permission.ALL, 'auth', '')]), 0)
   assert.deepEqual(await aclOf(owner, '/n'), [entry(31, 'digest', upDigest)])
   // As kazoo sends it.
-  assert.equal(await createWith(owner, '/m', [{ perms: permission.ALL, id: { scheme: 'auth', id: null } }]), 0)
+  assert.equal(
+    await createWith(owner, '/m', [{ perms: permission.ALL, id: { scheme: 'auth', id: null } }]),
+    0,
+  )
   assert.deepEqual(await aclOf(owner, '/m'), [entry(31, 'digest', upDigest)])
   assert.equal((await stranger.get('/n')).err, -102)
   assert.equal((await stranger.set('/n', 'x')).err, -102)
