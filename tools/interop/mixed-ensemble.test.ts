@@ -102,11 +102,21 @@ test('servers of ours are replaced by Apache’s one by one, and back: session, 
   assert.equal(sightings, 1)
 })
 
-test('every server is stopped and the other kind starts on its data: all is there, and again the other way', {
-  skip,
-}, async () => {
+for (const method of ['', 'gz', 'snappy']) {
+  const packed = method === '' ? '' : `, its snapshots packed as ${method}`
+  test(
+    `every server is stopped and the other kind starts on its data${packed}: all is there, and again the other way`,
+    {
+      skip,
+    },
+    () => startOnEachOthersData(method),
+  )
+}
+
+async function startOnEachOthersData(method: string): Promise<void> {
   const ids = [1, 2, 3]
-  await using ensemble = await Processes.configure(3, { config: { initLimit: 40, snapCount: 200 } })
+  const config = { initLimit: 40, snapCount: 200, 'snapshot.compression.method': method }
+  await using ensemble = await Processes.configure(3, { config })
   const acknowledged = new Set<string>()
   for (const kind of ['apache', 'ours', 'apache', 'ours']) {
     for (const id of ids)
@@ -122,4 +132,4 @@ test('every server is stopped and the other kind starts on its data: all is ther
     await Promise.all(ids.map(id => ensemble.kill(id)))
   }
   assert.equal(acknowledged.size, 2000)
-})
+}

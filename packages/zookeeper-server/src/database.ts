@@ -6,6 +6,7 @@ import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
 import { recover } from './persistence/recovery.ts'
+import type { SnapshotPacking } from './persistence/snapshot-packing.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
 import { TxnLog } from './persistence/txn-log.ts'
@@ -226,7 +227,8 @@ export class Database {
     const { disk, clock } = this.#world
     const startedMs = clock.monotonicMs()
     this.#log.info(`Snapshotting: 0x${formatZxid(this.tree.lastProcessedZxid)} to ${this.#folders.snapshots}`)
-    await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions)
+    const packing = this.#settings.values['snapshot.compression.method'] as SnapshotPacking
+    await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions, packing)
     if (this.#isRestored) {
       // The older logs hold this server's own past, which may differ from the leader's: no learner may ever be fed from it.
       await this.#removeLogs()

@@ -1,4 +1,5 @@
 import { config } from '@vivarium/platform'
+import { snapshotPackings } from './persistence/snapshot-packing.ts'
 
 const { boolean, int, long, string } = config
 
@@ -125,6 +126,11 @@ export const keys = {
     about: 'Wait before a learner tries the leader again, ms.',
   }),
   'jute.maxbuffer': int({ default: 0xfffff, min: 1024, about: 'Largest request, bytes.' }),
+  'snapshot.compression.method': string({
+    default: '',
+    oneOf: snapshotPackings,
+    about: 'How snapshots are compressed: gz, snappy; empty: not at all.',
+  }),
   'snapshot.trust.empty': boolean({ default: false, about: 'Accept logs without a snapshot.' }),
   '4lw.commands.whitelist': string({
     default: '',
@@ -165,7 +171,6 @@ export const keys = {
   'metricsProvider.httpHost': later('The Prometheus endpoint'),
   'metricsProvider.httpPort': later('The Prometheus endpoint'),
   'metricsProvider.exportJvmInfo': later('The Prometheus endpoint'),
-  'snapshot.compression.method': later('Writing compressed snapshots'),
   'serializeLastProcessedZxid.enabled': later('Leaving the last zxid out of snapshots'),
   emulate353TTLNodes: later('TTL znodes of 3.5.3'),
   enableEagerACLCheck: later('Checking ACLs on the receiving server first'),

@@ -221,6 +221,25 @@ test('snapshots that Apache compressed are read', async () => {
   }
 })
 
+test('snapshots are written compressed where that is asked for, and read again', async () => {
+  for (const method of ['gz', 'snappy']) {
+    const config = { 'snapshot.compression.method': method, snapCount: 20, extendedTypesEnabled: 'true' }
+    await using zookeeper = await startServer({ config })
+    const client = await WireClient.connect(zookeeper.port)
+    for (let i = 0; i < 60; i++) await client.create(`/n${i}`, 'x'.repeat(5_000))
+    client.socket.destroy()
+    await zookeeper.stop()
+    const { digest } = zookeeper.server.tree
+    const names = (await filesOf(zookeeper.folder, 'snapshot.')).filter(
+      name => name !== `snapshot.0.${method}`,
+    )
+    assert.ok(names.length > 0 && names.every(name => name.endsWith(`.${method}`)), names.join())
+    assert.ok((await readFile(pathOf(zookeeper.folder, names.at(-1)!))).length < 60_000)
+    await using again = await startServer({ folder: zookeeper.folder })
+    assert.equal(again.server.tree.digest, digest)
+  }
+})
+
 test('snapshots are taken while the server goes on, and hold what they should', async () => {
   await using zookeeper = await startServer({ config: { snapCount: 100, 'autopurge.snapRetainCount': 3 } })
   await using client = await WireClient.connect(zookeeper.port)

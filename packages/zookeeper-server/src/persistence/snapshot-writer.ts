@@ -5,6 +5,7 @@ import { type Acl, acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree, Znode } from '../data-tree.ts'
 import { adler32 } from './adler32.ts'
 import { snapshotName } from './file-names.ts'
+import { packers, type SnapshotPacking } from './snapshot-packing.ts'
 
 export const snapshotMagic = 0x5a4b534e
 export const snapshotVersion = 2
@@ -90,14 +91,17 @@ export async function writeSnapshot(
   folder: string,
   tree: DataTree,
   sessions: ReadonlyMap<bigint, number>,
+  packing: SnapshotPacking = '',
 ): Promise<string> {
   const zxid = tree.lastProcessedZxid
-  const path = join(folder, snapshotName(zxid))
+  const packer = packers[packing]
+  const path = join(folder, `${snapshotName(zxid)}${packer.suffix}`)
   const temporary = `${path}.tmp`
   await disk.remove(temporary)
   const file = await disk.open(temporary, 'create')
   try {
-    const sealed = new SealedWriter(file)
+    const sealed = new SealedWriter(file, packer.pack)
+    await sealed.begin(packer.head)
     const header = new ByteWriter(16)
     header.int32(snapshotMagic)
     header.int32(snapshotVersion)
@@ -132,18 +136,28 @@ export async function writeSnapshot(
 /** Writes in order and keeps the running checksum; a seal is the checksum of every byte before it, and `/`. */
 class SealedWriter {
   readonly #file: DiskFile
+  readonly #pack: (bytes: Buffer) => Promise<Buffer>
   #position = 0
   #checksum = 1
 
-  constructor(file: DiskFile) {
+  constructor(file: DiskFile, pack: (bytes: Buffer) => Promise<Buffer>) {
     this.#file = file
+    this.#pack = pack
+  }
+
+  /** What the packing puts before everything: no part of what is sealed. */
+  async begin(head: Buffer): Promise<void> {
+    if (head.length > 0) await this.#put(head)
   }
 
   async write(bytes: Buffer): Promise<void> {
     this.#checksum = adler32(bytes, this.#checksum)
-    const at = this.#position
+    await this.#put(await this.#pack(bytes))
+  }
+
+  async #put(bytes: Buffer): Promise<void> {
+    await this.#file.write([bytes], this.#position)
     this.#position += bytes.length
-    await this.#file.write([bytes], at)
   }
 
   async seal(): Promise<void> {
