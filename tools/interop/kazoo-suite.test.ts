@@ -40,7 +40,7 @@ test('kazoo’s own tests pass against an ensemble of ours', { skip: without('py
     ],
     {
       cwd: folder,
-      timeoutMs: 280_000,
+      timeoutMs: 1_500_000,
       env: {
         ...process.env,
         PATH: `${folder}:${process.env.PATH}`,
