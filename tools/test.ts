@@ -31,7 +31,7 @@ const files =
 const { status } = spawnSync(
   process.execPath,
   // Two files at a time: the machine the limits are made for has two cores. A test that hangs is a failure, not a wait.
-  ['--conditions=source', '--test', '--test-concurrency=2', '--test-timeout=180000', ...files],
+  ['--conditions=source', '--test', '--test-concurrency=2', '--test-timeout=600000', ...files],
   { stdio: 'inherit' },
 )
 process.exitCode = status ?? 1
