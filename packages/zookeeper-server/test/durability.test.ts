@@ -181,6 +181,20 @@ test('a log with transactions missing in it stops the start, naming those around
   })
 })
 
+test('a log file that was begun just before a crash does not cost the ones before it', async () => {
+  await using folder = await stoppedServer()
+  const last = recordsOf(await readFile(folder.log)).at(-1)!
+  const { zxid } = decodeEntry(last.entry).header
+  await (await startServer({ folder: folder.path })).stop()
+  assert.ok((await filesOf(folder.path, 'snapshot.')).includes(`snapshot.${zxid.toString(16)}`))
+  const begun = `log.${(zxid + 1n).toString(16)}`
+  await writeFile(pathOf(folder.path, begun), (await readFile(folder.log)).subarray(0, 16))
+  await using again = await startServer({ folder: folder.path })
+  assert.ok((await filesOf(folder.path, 'log.')).includes('log.1'))
+  await using client = await WireClient.connect(again.port)
+  assert.equal((await client.exists('/c')).err, 0)
+})
+
 test('a server does not go back behind a snapshot that it cannot read', async () => {
   await using folder = await threeLogs()
   await writeFile(pathOf(folder.path, 'snapshot.ffff'), 'nothing of a snapshot')

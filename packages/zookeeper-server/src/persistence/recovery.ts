@@ -6,7 +6,7 @@ import { decodeEntry } from '../txn.ts'
 import { DataError } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
-import { follows, readLog } from './txn-log-reader.ts'
+import { follows, newestLogged, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
 const maxSnapshotsTried = 100
@@ -42,11 +42,7 @@ export async function recover(
   let lastZxid = tree.lastProcessedZxid
   let count = 0
   const startZxid = lastZxid
-  let newestEarlier = 0n
-  const noteEarlier = (zxid: bigint) => {
-    if (zxid > newestEarlier) newestEarlier = zxid
-  }
-  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n, noteEarlier)) {
+  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n)) {
     if (isEmpty && count === 0 && !options.trustEmpty) {
       throw new DataError(
         path,
@@ -70,12 +66,13 @@ export async function recover(
   if (committed.length > options.keepCommitted) committed.splice(0, committed.length - options.keepCommitted)
   await expectNewestState(disk, folders.snapshots, lastZxid)
   log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
+  const newest = count === 0 ? await newestLogged(disk, folders.logs) : null
   return {
     sessions: live,
     lastZxid,
     committed,
     isEmpty: isEmpty && count === 0,
-    isLogStale: count === 0 && newestEarlier < startZxid,
+    isLogStale: newest !== null && newest < startZxid,
   }
 }
 

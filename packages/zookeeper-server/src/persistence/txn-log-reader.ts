@@ -67,20 +67,30 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
   }
 }
 
-/** All records from `fromZxid` on, over all files. `onEarlier` is told of those that are met on the way there. */
+/** All records from `fromZxid` on, over all files. */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
-  onEarlier: (zxid: bigint) => void = () => {},
 ): AsyncGenerator<LogRecord & { path: string }> {
   const files = await filesFrom(disk, folder, fromZxid)
   for (const [index, file] of files.entries()) {
     for await (const record of readLogFile(disk, file.path, index === files.length - 1)) {
       if (record.zxid >= fromZxid) yield { ...record, path: file.path }
-      else onEarlier(record.zxid)
     }
   }
+}
+
+/** The last transaction of the log; null if it holds none. */
+export async function newestLogged(disk: Disk, folder: string): Promise<bigint | null> {
+  const files = await listFiles(disk, folder, 'log')
+  let newest: bigint | null = null
+  // A file that was begun just before a crash may hold nothing: then the one before it tells.
+  for (const [index, file] of [...files.entries()].reverse()) {
+    for await (const { zxid } of readLogFile(disk, file.path, index === files.length - 1)) newest = zxid
+    if (newest !== null) return newest
+  }
+  return null
 }
 
 /** Whether nothing can be missing between two transactions of a log: each takes the next zxid, an epoch begins with 1. */
