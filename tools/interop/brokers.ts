@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
+import { freePort } from '../../packages/cli/test/running-cluster.ts'
 import { classpath } from './peers.ts'
 import { pathOf } from './programs.ts'
 
@@ -128,12 +128,4 @@ export async function until(isSo: () => boolean | Promise<boolean>, complaint: (
     if (performance.now() > deadlineMs) throw new Error(complaint())
     await delay(50)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

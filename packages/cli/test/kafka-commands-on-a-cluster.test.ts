@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { commands } from '../src/commands/index.ts'
+import { freePort } from './running-cluster.ts'
 
 // Real servers in processes of their own: one coordination server, one broker.
 
@@ -51,14 +51,6 @@ function start(packageName: string, configName: string, lines: string[]): void {
   writeFileSync(config, `${lines.join('\n')}\n`)
   const main = fileURLToPath(new URL(`../../${packageName}/src/main.ts`, import.meta.url))
   children.push(spawn(process.execPath, ['--conditions=source', main, config], { stdio: 'ignore' }))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
 import { commands } from '../src/commands/index.ts'
+import { freePort } from './running-cluster.ts'
 
 const kafkaCommands = [...commands.keys()].filter(
   name => name.startsWith('kafka-') && !name.includes('server'),
@@ -135,11 +136,3 @@ test('what this tool cannot do yet is said, not passed over', async () => {
   assert.equal(refused.exitCode, 1)
   assert.match(refused.stderr, /security.protocol=SSL is not supported/)
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
-}
