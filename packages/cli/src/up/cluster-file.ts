@@ -52,8 +52,10 @@ export function isSupervisor(pid: number): boolean {
   try {
     process.kill(pid, 0)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ESRCH') return false
+    // EPERM: it is another user's, whatever it is.
+    if (code !== 'EPERM') throw error
   }
   if (process.platform !== 'linux') return true
   try {

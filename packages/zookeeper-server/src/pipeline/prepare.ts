@@ -26,7 +26,7 @@ import type { DataTree } from '../data-tree.ts'
 import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import { limitsOf, parseQuota, statsOf } from '../quotas.ts'
-import type { SessionTracker } from '../sessions.ts'
+import type { Session, SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
 import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
@@ -334,16 +334,14 @@ export class Preparer {
   }
 
   #checkSession(request: WriteRequest): void {
-    const isTracked = this.#sessions.get(request.sessionId) !== undefined
-    if (isTracked || !this.#options.mayBeLocal(request.sessionId)) this.#checkGlobalSession(request)
+    if (request.owner === null) return
+    const session = this.#sessions.get(request.sessionId)
+    if (session === undefined && this.#options.mayBeLocal(request.sessionId)) return
+    checkOwner(session, request.owner)
   }
 
   #checkGlobalSession(request: WriteRequest): void {
-    if (request.owner === null) return
-    const session = this.#sessions.get(request.sessionId)
-    if (session === undefined || session.isClosing) throw new Refusal(errorCode.SESSIONEXPIRED)
-    if (session.owner === null) session.owner = request.owner
-    else if (session.owner !== request.owner) throw new Refusal(errorCode.SESSIONMOVED)
+    if (request.owner !== null) checkOwner(this.#sessions.get(request.sessionId), request.owner)
   }
 
   /** A hard limit, where one is set, refuses; a soft one is only told of. Reckons with the writes in flight, too. */
@@ -390,6 +388,13 @@ function codeOf(error: unknown): number {
   if (error instanceof Refusal) return error.code
   if (error instanceof MalformedBytesError) return errorCode.MARSHALLINGERROR
   throw error
+}
+
+/** A request comes from where its session is, which must live. */
+function checkOwner(session: Session | undefined, owner: unknown): void {
+  if (session === undefined || session.isClosing) throw new Refusal(errorCode.SESSIONEXPIRED)
+  if (session.owner === null) session.owner = owner
+  else if (session.owner !== owner) throw new Refusal(errorCode.SESSIONMOVED)
 }
 
 function isCreate(code: number): boolean {
