@@ -158,7 +158,11 @@ test('a broker stops in order while the ensemble is gone, and serves its records
   cluster.startZooKeeper()
   await Promise.all([0, 1].map(id => cluster.startBroker(id)))
   await until(
-    () => [0, 1].includes(leaderOf(cluster.brokers.get(0)!, 'kept') ?? -1),
+    () =>
+      [...cluster.brokers.values()].every(
+        broker =>
+          broker.metadata.liveBrokers().length === 2 && [0, 1].includes(leaderOf(broker, 'kept') ?? -1),
+      ),
     () => `no leader:\n${cluster.log()}`,
   )
   assert.deepEqual(await readAll(cluster, leaderOf(cluster.brokers.get(0)!, 'kept')!, 'kept'), ['x'])
