@@ -1,4 +1,4 @@
-import type { QuorumRule, Sid } from './quorum.ts'
+import { joint, type QuorumRule, type Sid } from './quorum.ts'
 
 export const peerState = { LOOKING: 0, FOLLOWING: 1, LEADING: 2, OBSERVING: 3 } as const
 export type PeerState = (typeof peerState)[keyof typeof peerState]
@@ -22,9 +22,17 @@ export interface Notification extends Vote {
   readonly version: number
 }
 
-export interface ElectionOptions {
+/** Who elects. */
+export interface Electorate {
+  current: QuorumRule
+  /** A configuration that was proposed and may have been committed: its quorum must agree as well. */
+  next: QuorumRule | null
+  /** Whether this server only observes: it then joins a leader as such. */
+  isObserver: boolean
+}
+
+export interface ElectionOptions extends Electorate {
   myId: Sid
-  rule: QuorumRule
   minNotificationMs: number
   maxNotificationMs: number
   /** How long a winner waits for a better candidate to show up. */
@@ -48,8 +56,10 @@ const none = -(2n ** 63n)
  * Source: FastLeaderElection of ZooKeeper 3.9, whose servers may take part.
  */
 export class Election {
-  readonly #options: ElectionOptions
+  readonly #options: Omit<ElectionOptions, keyof Electorate>
   readonly #effects: ElectionEffects
+  #electorate: Electorate
+  #rule: QuorumRule
   #state: PeerState = peerState.LOOKING
   /** Whom this server follows, or would. */
   #vote: Vote
@@ -60,6 +70,8 @@ export class Election {
   readonly #settled = new Map<Sid, Notification>()
   /** Voters whose addresses refuse connections: nobody is there to be waited for. */
   readonly #absent = new Set<Sid>()
+  /** Servers outside the configuration that were answered a moment ago, and when. */
+  readonly #strangers = new Map<Sid, number>()
   #notificationMs: number
   #resendAtMs = Number.POSITIVE_INFINITY
   #finalizeAtMs = Number.POSITIVE_INFINITY
@@ -67,6 +79,8 @@ export class Election {
   constructor(options: ElectionOptions, effects: ElectionEffects) {
     this.#options = options
     this.#effects = effects
+    this.#electorate = options
+    this.#rule = ruleOf(options)
     this.#notificationMs = options.minNotificationMs
     this.#vote = { leader: options.myId, zxid: 0n, peerEpoch: 0n, round: 0n }
   }
@@ -98,6 +112,18 @@ export class Election {
     this.#count(this.#ownNotification(), nowMs)
   }
 
+  /** Other servers elect from now on. While this server is looking, `start` must follow. */
+  reconfigure(electorate: Electorate): void {
+    this.#electorate = electorate
+    this.#rule = ruleOf(electorate)
+  }
+
+  /** A reconfiguration named the leader: there is nothing to elect. */
+  appoint(leader: Sid, history: { lastZxid: bigint; peerEpoch: bigint }): void {
+    this.#vote = { leader, zxid: history.lastZxid, peerEpoch: history.peerEpoch, round: this.#round }
+    this.#settle()
+  }
+
   /** The epoch that the new leader established; what later joiners are told. */
   epochEstablished(peerEpoch: bigint): void {
     this.#vote = { ...this.#vote, peerEpoch }
@@ -121,8 +147,8 @@ export class Election {
   }
 
   received(n: Notification, nowMs: number): void {
-    const { voters } = this.#options.rule
-    if (!voters.has(n.sender)) return this.#answer(n.sender)
+    const { voters } = this.#rule
+    if (!voters.has(n.sender)) return this.#answerStranger(n.sender, nowMs)
     if (this.#state !== peerState.LOOKING) {
       if (n.state === peerState.LOOKING) this.#answer(n.sender)
       return
@@ -134,7 +160,7 @@ export class Election {
   }
 
   #receivedCandidacy(n: Notification, nowMs: number): void {
-    const { voters } = this.#options.rule
+    const { voters } = this.#rule
     if (n.round < this.#round) {
       // An observer's word changes nothing, and two servers that answer each other would never stop.
       if (voters.has(this.#options.myId)) this.#answer(n.sender)
@@ -167,7 +193,7 @@ export class Election {
   }
 
   #tally(nowMs: number): void {
-    const { rule } = this.#options
+    const rule = this.#rule
     const supporters = this.#supportersOf(this.#votes, this.#ownNotification())
     if (!rule.isQuorum(supporters)) {
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
@@ -180,19 +206,22 @@ export class Election {
       this.#finalizeAtMs = nowMs + this.#options.finalizeMs
   }
 
-  /** A server that follows or leads: is there an established leader to join? */
+  /**
+   * A server that follows or leads: is there an established leader to join? That one needs its own quorum, so that a joiner
+   * with a reconfiguration which came to nothing need not wait for the servers it names.
+   */
   #receivedSettled(n: Notification): void {
     if (n.round === this.#round) {
       this.#votes.set(n.sender, n)
       if (
-        this.#options.rule.isQuorum(this.#supportersOf(this.#votes, n)) &&
+        this.#electorate.current.isQuorum(this.#supportersOf(this.#votes, n)) &&
         this.#isLeaderAlive(this.#votes, n)
       )
         return this.#join(n)
     }
     this.#settled.set(n.sender, n)
     if (
-      this.#options.rule.isQuorum(this.#supportersOf(this.#settled, n)) &&
+      this.#electorate.current.isQuorum(this.#supportersOf(this.#settled, n)) &&
       this.#isLeaderAlive(this.#settled, n)
     ) {
       this.#round = n.round
@@ -218,25 +247,29 @@ export class Election {
   }
 
   #decide(): void {
-    const { myId, rule } = this.#options
-    this.#resendAtMs = Number.POSITIVE_INFINITY
-    this.#finalizeAtMs = Number.POSITIVE_INFINITY
-    if (this.#vote.leader === myId) this.#state = peerState.LEADING
-    else this.#state = rule.voters.has(myId) ? peerState.FOLLOWING : peerState.OBSERVING
+    this.#settle()
     this.#effects.decided(this.#vote, this.#state)
   }
 
+  #settle(): void {
+    this.#resendAtMs = Number.POSITIVE_INFINITY
+    this.#finalizeAtMs = Number.POSITIVE_INFINITY
+    if (this.#vote.leader === this.#options.myId) this.#state = peerState.LEADING
+    else this.#state = this.#electorate.isObserver ? peerState.OBSERVING : peerState.FOLLOWING
+  }
+
   #isBetter(n: Vote, current: Vote): boolean {
-    if (this.#options.rule.weightOf(n.leader) === 0) return false
+    if (this.#rule.weightOf(n.leader) === 0) return false
     if (n.peerEpoch !== current.peerEpoch) return n.peerEpoch > current.peerEpoch
     if (n.zxid !== current.zxid) return n.zxid > current.zxid
     return n.leader > current.leader
   }
 
-  /** Observers stand for nobody; they only listen. */
+  /** Who does not vote stands for nobody and only listens. */
   #ownCandidacy(): Vote {
-    const { myId, rule } = this.#options
-    if (!rule.voters.has(myId)) return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
+    const { myId } = this.#options
+    if (!this.#electorate.current.voters.has(myId))
+      return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
     return { leader: myId, zxid: this.#initial.zxid, peerEpoch: this.#initial.peerEpoch, round: this.#round }
   }
 
@@ -245,7 +278,7 @@ export class Election {
   }
 
   #announce(): void {
-    for (const sid of this.#options.rule.voters) {
+    for (const sid of this.#rule.voters) {
       if (sid !== this.#options.myId) this.#effects.send(sid, this.#vote, this.#state)
     }
   }
@@ -254,9 +287,23 @@ export class Election {
     this.#effects.send(to, this.#vote, this.#state)
   }
 
+  /** Two servers whose configurations lack each other would answer each other for ever. */
+  #answerStranger(to: Sid, nowMs: number): void {
+    const { minNotificationMs } = this.#options
+    for (const [sid, atMs] of this.#strangers)
+      if (nowMs - atMs >= minNotificationMs) this.#strangers.delete(sid)
+    if (this.#strangers.has(to)) return
+    this.#strangers.set(to, nowMs)
+    this.#answer(to)
+  }
+
   #waitForVotes(nowMs: number): void {
     this.#resendAtMs = nowMs + this.#notificationMs
   }
+}
+
+function ruleOf({ current, next }: Electorate): QuorumRule {
+  return next === null ? current : joint(current, next)
 }
 
 function asVote(vote: Vote, round: bigint): Vote {

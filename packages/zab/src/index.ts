@@ -2,12 +2,13 @@ export {
   Election,
   type ElectionEffects,
   type ElectionOptions,
+  type Electorate,
   type Notification,
   type PeerState,
   peerState,
   type Vote,
 } from './election.ts'
-export { Leader, type LeaderEffects, type LeaderHistory } from './leader.ts'
+export { Leader, type LeaderEffects, type LeaderHistory, type Reconfiguration } from './leader.ts'
 export {
   type FromLeader,
   Learner,
@@ -16,5 +17,5 @@ export {
   type LearnerHistory,
   type Work,
 } from './learner.ts'
-export { hierarchical, majority, type QuorumRule, type Sid } from './quorum.ts'
+export { hierarchical, joint, majority, type QuorumRule, type Sid } from './quorum.ts'
 export { type CommittedTxn, continuePlan, planSync, type SyncPlan } from './synchronization.ts'

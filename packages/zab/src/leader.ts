@@ -1,5 +1,5 @@
 import { assert } from '@vivarium/platform'
-import type { QuorumRule, Sid } from './quorum.ts'
+import { joint, type QuorumRule, type Sid } from './quorum.ts'
 
 /** What a leader asks of the world. Called in the order in which it must be carried out. */
 export interface LeaderEffects {
@@ -15,8 +15,11 @@ export interface LeaderEffects {
   sendUpToDate(to: Sid): void
   /** Send to every learner that is being, or has been, synchronised; log it; call `ack` for oneself when durable. */
   propose(zxid: bigint, entry: Uint8Array): void
-  /** Tell all learners, apply, answer. */
-  commit(zxid: bigint, entry: Uint8Array): void
+  /**
+   * Tell all learners, apply, answer. `nextLeader`, given for a reconfiguration only, leads from here on; if that is not
+   * this server, its learners leave it for that one.
+   */
+  commit(zxid: bigint, entry: Uint8Array, nextLeader?: Sid): void
   /**
    * Ask every learner for a sign of life, behind all that was sent to it, and call `confirmed` with `round` for each that
    * answers. An answer to a later round stands for the earlier ones.
@@ -37,6 +40,13 @@ export interface LeaderHistory {
   seenEpoch?: bigint
 }
 
+/** The members that take over once a transaction is committed. */
+export interface Reconfiguration {
+  readonly rule: QuorumRule
+  /** Whether this server leads on: it votes in the new configuration, at the same address. */
+  readonly mayLead: boolean
+}
+
 interface Proposal {
   readonly zxid: bigint
   readonly entry: Uint8Array
@@ -48,10 +58,16 @@ interface Proposal {
  */
 export class Leader {
   readonly #myId: Sid
-  readonly #rule: QuorumRule
+  /** Who decides: the current members and, while that is under way, those of the next configuration as well. */
+  #rule: QuorumRule
+  #next: Reconfiguration | null
+  /** The transaction that makes `#next` the configuration; null for one that an earlier leader had proposed. */
+  #nextZxid: bigint | null = null
   readonly #effects: LeaderEffects
   readonly #own: LeaderHistory
-  #phase: 'discovery' | 'synchronization' | 'broadcast' | 'over' = 'discovery'
+  #phase: 'discovery' | 'synchronization' | 'broadcast' | 'handing over' | 'over' = 'discovery'
+  /** Who leads after this server. */
+  #successor: Sid | null = null
   #epoch: bigint | null = null
   #highestAccepted: bigint
   /** Learners that said hello, waiting for the epoch. */
@@ -76,9 +92,17 @@ export class Leader {
   /** When each learner was last heard from. */
   readonly #heard = new Map<Sid, number>()
 
-  constructor(myId: Sid, rule: QuorumRule, own: LeaderHistory, effects: LeaderEffects) {
+  /** `next`: a configuration that was proposed and, as far as this server knows, not committed. */
+  constructor(
+    myId: Sid,
+    rule: QuorumRule,
+    own: LeaderHistory,
+    effects: LeaderEffects,
+    next: Reconfiguration | null = null,
+  ) {
     this.#myId = myId
-    this.#rule = rule
+    this.#rule = next === null ? rule : joint(rule, next.rule)
+    this.#next = next
     this.#own = own
     this.#effects = effects
     const seen = own.seenEpoch ?? 0n
@@ -118,7 +142,7 @@ export class Leader {
 
   /** FOLLOWERINFO or OBSERVERINFO. */
   learnerInfo(sid: Sid, acceptedEpoch: bigint, nowMs: number): void {
-    if (this.#phase === 'over') return
+    if (this.#isLeaving) return
     this.#heard.set(sid, nowMs)
     this.#greeting.add(sid)
     const isVoter = this.#rule.voters.has(sid)
@@ -156,7 +180,7 @@ export class Leader {
 
   /** ACKEPOCH. `currentEpoch` −1: the learner had accepted this epoch before, and does not count again. */
   ackEpoch(sid: Sid, currentEpoch: bigint, lastZxid: bigint, nowMs: number): void {
-    if (this.#phase === 'over' || this.#epoch === null) return
+    if (this.#isLeaving || this.#epoch === null) return
     this.#heard.set(sid, nowMs)
     if (currentEpoch !== -1n) {
       const { currentEpoch: ownEpoch, lastZxid: ownZxid } = this.#own
@@ -210,6 +234,22 @@ export class Leader {
     this.#phase = 'broadcast'
     this.#effects.startServing(this.#lastCommitted)
     for (const learner of this.#newLeaderAcks) if (learner !== this.#myId) this.#effects.sendUpToDate(learner)
+    // What an earlier leader left undecided is decided now: the next configuration's quorum has this history.
+    if (this.#next !== null && !this.#adopt(this.#next))
+      this.#giveUp('this server does not lead in the configuration that has been taken over')
+  }
+
+  /** The next configuration becomes the current one. False if this server does not lead in it. */
+  #adopt(next: Reconfiguration): boolean {
+    this.#rule = next.rule
+    this.#next = null
+    this.#nextZxid = null
+    return next.mayLead
+  }
+
+  /** Whether the servers that are in step would be a quorum by another rule. */
+  hasQuorumOf(rule: QuorumRule): boolean {
+    return rule.isQuorum(this.#newLeaderAcks)
   }
 
   /** Who has the leader's history. */
@@ -219,10 +259,13 @@ export class Leader {
 
   // ---- broadcast ---------------------------------------------------------------------------------------------------------------
 
-  /** The next transaction. zxids are consecutive within the epoch. */
-  propose(zxid: bigint, entry: Uint8Array): void {
+  /**
+   * The next transaction. zxids are consecutive within the epoch. A reconfiguration, and all behind it, needs a quorum of
+   * the current members and one of the next; there can be only one at a time.
+   */
+  propose(zxid: bigint, entry: Uint8Array, reconfiguration?: Reconfiguration): void {
     // Deposed in this very turn: what still comes is not logged, and its clients learn nothing of its fate.
-    if (this.#phase === 'over') return
+    if (this.#isLeaving) return
     assert(this.#phase === 'broadcast', 'transactions are proposed only by an established leader')
     assert(zxid === this.#lastProposed + 1n, 'zxids are consecutive within an epoch')
     // The counter is used up: a new epoch must begin before it would flow over (ZOOKEEPER-1277).
@@ -232,12 +275,18 @@ export class Leader {
       )
     this.#lastProposed = zxid
     this.#outstanding.push({ zxid, entry })
+    if (reconfiguration !== undefined) {
+      assert(this.#next === null, 'there is one reconfiguration at a time')
+      this.#next = reconfiguration
+      this.#nextZxid = zxid
+      this.#rule = joint(this.#rule, reconfiguration.rule)
+    }
     this.#effects.propose(zxid, entry)
   }
 
   /** `sid` has everything up to `zxid` on disk. */
   ack(sid: Sid, zxid: bigint, nowMs: number): void {
-    if (this.#phase === 'over' || this.#epoch === null) return
+    if (this.#isLeaving || this.#epoch === null) return
     this.#heard.set(sid, nowMs)
     if ((zxid & 0xffff_ffffn) === 0n) {
       // The answer to NEWLEADER; a second one answers UPTODATE and says nothing new.
@@ -257,7 +306,8 @@ export class Leader {
       if (zxid > durable) break
       this.#outstandingHead++
       this.#lastCommitted = zxid
-      this.#effects.commit(zxid, entry)
+      if (zxid === this.#nextZxid) this.#commitReconfiguration(this.#next!, zxid, entry)
+      else this.#effects.commit(zxid, entry)
       if (this.#syncs.length > 0) this.#answerSyncs()
     }
     if (this.#outstandingHead === this.#outstanding.length) {
@@ -267,6 +317,25 @@ export class Leader {
       this.#outstanding = this.#outstanding.slice(this.#outstandingHead)
       this.#outstandingHead = 0
     }
+  }
+
+  #commitReconfiguration(next: Reconfiguration, zxid: bigint, entry: Uint8Array): void {
+    if (this.#adopt(next)) return this.#effects.commit(zxid, entry, this.#myId)
+    this.#successor = this.#mostAdvancedVoter(zxid)
+    this.#phase = 'handing over'
+    this.#effects.commit(zxid, entry, this.#successor)
+  }
+
+  /** The voter that has the most of what was proposed; a quorum has `zxid`. */
+  #mostAdvancedVoter(zxid: bigint): Sid {
+    let best: Sid | null = null
+    for (const sid of this.#rule.voters) {
+      const acked = this.#acked.get(sid) ?? 0n
+      const isCandidate = sid !== this.#myId && acked >= zxid && this.#rule.weightOf(sid) > 0
+      if (isCandidate && (best === null || acked > this.#acked.get(best)!)) best = sid
+    }
+    assert(best !== null, 'a quorum of the new configuration has acknowledged it')
+    return best
   }
 
   /** The newest transaction, up to `limit`, that a quorum has on disk; −1 if the quorum is not there yet. */
@@ -333,11 +402,13 @@ export class Leader {
     this.#newLeaderAcks.delete(sid)
     // Before the epoch is fixed it must not count; afterwards what it said stays true.
     if (this.#epoch === null) this.#connected.delete(sid)
+    if (this.#phase === 'handing over' && (sid === this.#successor || this.#newLeaderAcks.size <= 1))
+      this.#giveUp(`server ${this.#successor} leads in the new configuration`)
   }
 
   /** Once a tick: a leader that a quorum no longer hears must not go on. */
   checkQuorum(nowMs: number, limitMs: number): void {
-    if (this.#phase !== 'broadcast') return
+    if (this.#phase !== 'broadcast' && this.#phase !== 'handing over') return
     const alive = [this.#myId]
     for (const sid of this.#newLeaderAcks) {
       if (sid !== this.#myId && nowMs - (this.#heard.get(sid) ?? Number.NEGATIVE_INFINITY) <= limitMs)
@@ -349,10 +420,15 @@ export class Leader {
 
   /** The time for discovery and synchronisation is over. */
   initTimedOut(): void {
-    if (this.#phase === 'broadcast' || this.#phase === 'over') return
+    if (this.#phase === 'broadcast' || this.#isLeaving) return
     this.#giveUp(
       `Waiting for a quorum of followers, only synced with sids: [ ${[...this.#newLeaderAcks].join(', ')} ]`,
     )
+  }
+
+  /** What comes from now on is for another leader. */
+  get #isLeaving(): boolean {
+    return this.#phase === 'handing over' || this.#phase === 'over'
   }
 
   /** The host ends this server's lead itself. */

@@ -116,6 +116,14 @@ export class Learner {
     return this.#phase === 'broadcast' ? this.#pending.slice(this.#pendingHead) : []
   }
 
+  /** Proposed and not committed, as far as this learner was told. */
+  isPending(zxid: bigint): boolean {
+    return (
+      this.#pending.slice(this.#pendingHead).some(txn => txn.zxid === zxid) &&
+      !this.#earlyCommits.includes(zxid)
+    )
+  }
+
   /** Gives work to be done before the next packet, or null. Throws LearnerError when the leader must be left. */
   received(packet: FromLeader): Work | null {
     assert(this.#work === null, 'one thing at a time')

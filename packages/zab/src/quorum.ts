@@ -46,3 +46,18 @@ export function hierarchical(groups: Iterable<Iterable<Sid>>, weights: ReadonlyM
     },
   }
 }
+
+/**
+ * While one configuration gives way to the next, only what a quorum of each agrees on counts: neither can go on behind the
+ * other's back.
+ */
+export function joint(current: QuorumRule, next: QuorumRule): QuorumRule {
+  return {
+    voters: current.voters.union(next.voters),
+    isQuorum: servers => {
+      const present = [...servers]
+      return current.isQuorum(present) && next.isQuorum(present)
+    },
+    weightOf: sid => Math.max(current.weightOf(sid), next.weightOf(sid)),
+  }
+}

@@ -107,7 +107,9 @@ export class Server {
     this.#election = new Election(
       {
         myId: this.sid,
-        rule: this.cluster.rule,
+        current: this.cluster.rule,
+        next: null,
+        isObserver: this.isObserver,
         minNotificationMs: 200,
         maxNotificationMs: 1_000,
         finalizeMs: 200,

@@ -6,6 +6,7 @@ import {
   Election,
   hierarchical,
   Leader,
+  type LeaderEffects,
   type LeaderHistory,
   Learner,
   LearnerError,
@@ -13,14 +14,19 @@ import {
   type Notification,
   peerState,
   planSync,
+  type Reconfiguration,
 } from '../src/index.ts'
 
 const entry = Uint8Array.of(1)
 
 /** A leader of three whose effects become lines of text. */
-function leaderOf(own: LeaderHistory, voters: readonly bigint[] = [1n, 2n, 3n]) {
+function leaderOf(
+  own: LeaderHistory,
+  voters: readonly bigint[] = [1n, 2n, 3n],
+  next: Reconfiguration | null = null,
+) {
   const lines: string[] = []
-  const leader = new Leader(1n, majority(voters), own, {
+  const effects: LeaderEffects = {
     persistAcceptedEpoch: epoch => lines.push(`write acceptedEpoch ${epoch}`),
     persistCurrentEpoch: epoch => lines.push(`write currentEpoch ${epoch}`),
     sendLeaderInfo: (to, epoch) => lines.push(`${to} < LEADERINFO ${epoch}`),
@@ -28,11 +34,15 @@ function leaderOf(own: LeaderHistory, voters: readonly bigint[] = [1n, 2n, 3n]) 
     startServing: zxid => lines.push(`serve from ${zxid.toString(16)}`),
     sendUpToDate: to => lines.push(`${to} < UPTODATE`),
     propose: zxid => lines.push(`propose ${zxid.toString(16)}`),
-    commit: zxid => lines.push(`commit ${zxid.toString(16)}`),
+    commit: (zxid, _, nextLeader) =>
+      lines.push(
+        `commit ${zxid.toString(16)}${nextLeader === undefined ? '' : `, then ${nextLeader} leads`}`,
+      ),
     confirm: round => lines.push(`confirm ${round}`),
     refuse: (to, reason) => lines.push(`refuse ${to}: ${reason.slice(0, 28)}`),
     giveUp: reason => lines.push(`give up: ${reason}`),
-  })
+  }
+  const leader = new Leader(1n, majority(voters), own, effects, next)
   const said = () => lines.splice(0)
   return { leader, said }
 }
@@ -94,6 +104,68 @@ test('a transaction is committed once a quorum has it on disk, in order, and nev
   assert.deepEqual(said(), [], 'one that has no vote does not count')
   leader.ack(3n, 0x5_0000_0003n, 0)
   assert.deepEqual(said(), ['commit 500000003'])
+})
+
+test('a reconfiguration, and all behind it, is committed once a quorum of either configuration has it', () => {
+  const { leader, said } = established()
+  for (const joiner of [4n, 5n]) leader.ack(joiner, 5n << 32n, 0)
+  const next = majority([1n, 4n, 5n])
+  assert.equal(leader.hasQuorumOf(majority([3n, 6n])), false)
+  assert.equal(leader.hasQuorumOf(next), true)
+  leader.propose(0x5_0000_0001n, entry, { rule: next, mayLead: true })
+  leader.propose(0x5_0000_0002n, entry)
+  said()
+  for (const sid of [1n, 2n, 3n]) leader.ack(sid, 0x5_0000_0002n, 0)
+  assert.deepEqual(said(), [], 'all of the old members are one of the new')
+  leader.ack(4n, 0x5_0000_0002n, 0)
+  assert.deepEqual(said(), ['commit 500000001, then 1 leads', 'commit 500000002'])
+  leader.propose(0x5_0000_0003n, entry)
+  said()
+  for (const sid of [2n, 3n, 5n]) leader.ack(sid, 0x5_0000_0003n, 0)
+  assert.deepEqual(said(), [], 'the old members do not count any more')
+  leader.ack(1n, 0x5_0000_0003n, 0)
+  assert.deepEqual(said(), ['commit 500000003'])
+})
+
+test('a leader that is not in the new configuration commits it, and gives way to who has the most', () => {
+  const { leader, said } = established()
+  leader.ack(3n, 5n << 32n, 0)
+  leader.propose(0x5_0000_0001n, entry, { rule: majority([2n, 3n]), mayLead: false })
+  leader.propose(0x5_0000_0002n, entry)
+  said()
+  leader.ack(1n, 0x5_0000_0002n, 0)
+  leader.ack(3n, 0x5_0000_0002n, 0)
+  leader.ack(2n, 0x5_0000_0001n, 0)
+  assert.deepEqual(said(), ['commit 500000001, then 3 leads'])
+  leader.propose(0x5_0000_0003n, entry)
+  leader.ack(2n, 0x5_0000_0002n, 0)
+  assert.deepEqual(said(), [], 'what is left is for the next leader to decide')
+  leader.learnerGone(2n)
+  assert.deepEqual(said(), [])
+  leader.learnerGone(3n)
+  assert.deepEqual(said(), ['give up: server 3 leads in the new configuration'])
+})
+
+test('a new leader needs a quorum of a configuration that was proposed before it, and then takes it over', () => {
+  const own = { acceptedEpoch: 4n, currentEpoch: 4n, lastZxid: 0x4_0000_0002n }
+  const next = { rule: majority([1n, 4n, 5n]), mayLead: true }
+  const { leader, said } = leaderOf(own, [1n, 2n, 3n], next)
+  leader.learnerInfo(2n, 4n, 0)
+  assert.deepEqual(said(), [], 'none of the new members')
+  leader.learnerInfo(4n, 4n, 0)
+  assert.deepEqual(said(), ['write acceptedEpoch 5'])
+  leader.acceptedEpochDurable()
+  for (const sid of [2n, 4n]) leader.ackEpoch(sid, 4n, 0x4_0000_0002n, 0)
+  leader.currentEpochDurable()
+  said()
+  leader.ack(2n, 5n << 32n, 0)
+  assert.deepEqual(said(), [])
+  leader.ack(4n, 5n << 32n, 0)
+  assert.deepEqual(said(), ['serve from 500000000', '2 < UPTODATE', '4 < UPTODATE'])
+  leader.propose(0x5_0000_0001n, entry)
+  said()
+  for (const sid of [1n, 4n]) leader.ack(sid, 0x5_0000_0001n, 0)
+  assert.deepEqual(said(), ['commit 500000001'])
 })
 
 test('a sync is answered behind the commits before it, and only by a quorum that still follows', () => {
@@ -226,7 +298,15 @@ function electionOf(myId: bigint, rule = majority([1n, 2n, 3n])) {
   const sent: string[] = []
   const decided: number[] = []
   const election = new Election(
-    { myId, rule, minNotificationMs: 200, maxNotificationMs: 1_000, finalizeMs: 200 },
+    {
+      myId,
+      current: rule,
+      next: null,
+      isObserver: !rule.voters.has(myId),
+      minNotificationMs: 200,
+      maxNotificationMs: 1_000,
+      finalizeMs: 200,
+    },
     {
       send: (to, vote) => sent.push(`${to}: ${vote.leader} in ${vote.round}`),
       reconnect: () => sent.push('reconnect'),
