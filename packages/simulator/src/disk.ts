@@ -49,6 +49,20 @@ export class SimulatedDisk {
     this.#chance = chance
   }
 
+  /** A file that was there before the machine's first process. */
+  install(path: string, content: string): void {
+    for (let at = dirname(path); at !== '/'; at = dirname(at)) this.#folders.add(at)
+    const inode = new Inode()
+    inode.content = Buffer.from(content)
+    inode.durable = Buffer.from(content)
+    for (const names of [this.#files, this.#durableNames]) names.set(path, inode)
+  }
+
+  /** What a look at the disk from outside shows; null if there is no such file. */
+  textOf(path: string): string | null {
+    return this.#files.get(path)?.content.toString() ?? null
+  }
+
   /** The power goes. */
   loseWhatIsNotSynced(): void {
     for (const changes of this.#pendingNames.values()) {

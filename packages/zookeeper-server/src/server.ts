@@ -1,4 +1,5 @@
 import {
+  background,
   type Clock,
   ConfigError,
   type Connection,
@@ -13,8 +14,9 @@ import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
 import { answerWord } from './admin/four-letter-words.ts'
 import { ServerView } from './admin/server-view.ts'
 import { ClientConnection, type ConnectionHost, type PendingOperation } from './connection.ts'
-import type { DataTree } from './data-tree.ts'
+import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
+import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
 import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
 import { ReadOnlyServing } from './read-only-serving.ts'
@@ -87,7 +89,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     const log = this.#world.log.named('QuorumPeerMain')
     for (const warning of this.settings.warnings) log.warn(warning)
     await this.#database.open()
-    await this.#listen()
+    await this.#listen(this.settings.client)
     const { quorum } = this.settings
     if (quorum === null) {
       const alone = new StandaloneQuorum(this.#database, (zxid, entry) => this.commit(zxid, entry))
@@ -154,8 +156,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
 
   // ---- connections ----------------------------------------------------------------------------------------------------------
 
-  async #listen(): Promise<void> {
-    const { client } = this.settings
+  async #listen(client: ServerSettings['client']): Promise<void> {
     if (client === null) return
     const log = this.#world.log.named('NIOServerCnxnFactory')
     log.info(`binding to port ${client.host}:${client.port}`)
@@ -339,7 +340,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#readOnly = null
     this.#world.log.named('ZooKeeperServer').info(`shutting down: ${reason}`)
     serving.stop()
-    for (const connection of [...this.#open]) connection.close()
+    for (const connection of [...this.#open]) connection.closeAfterFlush()
     this.outstanding = 0
   }
 
@@ -367,9 +368,21 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#serving?.syncCompleted()
   }
 
-  /** The configuration of the quorum, as clients read it at /zookeeper/config. */
-  setConfig(text: string): void {
-    this.#database.tree.setConfig(text, 0n, 0)
+  setConfig(text: string, version: bigint): void {
+    const { tree } = this.#database
+    // The transaction that made it has set it already.
+    if (version === 0n || tree.nodes.get(configPath)?.mzxid !== version)
+      tree.setConfig(text, version, this.clock.wallMs())
+  }
+
+  moveClients(address: { host: string; port: number }): void {
+    background(this.#moveClients(address), error => this.#fail(error))
+  }
+
+  async #moveClients(address: { host: string; port: number }): Promise<void> {
+    await this.#listener?.close()
+    this.#listener = null
+    if (!this.#isStopped) await this.#listen({ ...address, key: `server.${this.settings.quorum!.sid}` })
   }
 }
 
@@ -400,5 +413,5 @@ export function cannotBind(
 }
 
 function voterCount(settings: ServerSettings): number {
-  return settings.quorum?.peers.filter(peer => !peer.isObserver).length ?? 1
+  return settings.quorum === null ? 1 : votersOf(settings.quorum.members).length
 }

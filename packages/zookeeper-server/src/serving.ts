@@ -104,6 +104,9 @@ export class Serving {
         skipAcl: settings.values.skipACL === 'yes',
         closeSessionLists: settings.values['closeSessionTxn.enabled'],
         mayBeLocal,
+        reconfigure: settings.values.reconfigEnabled
+          ? (request, zxid) => quorum.reconfigure(request, zxid)
+          : null,
         onQuotaExceeded: settings.values.enforceQuota ? message => this.#warnOfQuota(message) : null,
       })
       this.#timers.push(this.#clock.every(settings.values.tickTime, () => this.#expireSessions()))
@@ -124,11 +127,11 @@ export class Serving {
     this.#log.warn(message)
   }
 
-  /** Closes every client; their sessions live on. */
+  /** Closes every client, behind what it was answered; their sessions live on. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel()
-    for (const connection of [...this.connections.values()]) connection.close()
-    for (const { connection } of [...this.#awaiting.values()]) connection.close()
+    for (const connection of [...this.connections.values()]) connection.closeAfterFlush()
+    for (const { connection } of [...this.#awaiting.values()]) connection.closeAfterFlush()
     this.connections.clear()
     this.#awaiting.clear()
   }

@@ -41,6 +41,10 @@ export const keys = {
     unsupported: 'the system decides',
   }),
   dynamicConfigFile: string({ default: null, about: 'File that holds the server lines.' }),
+  reconfigEnabled: boolean({
+    default: false,
+    about: 'Whether clients may change the members; the files are rewritten then.',
+  }),
   peerType: string({
     default: 'participant',
     oneOf: ['participant', 'observer'],
@@ -152,7 +156,6 @@ export const keys = {
   secureClientPort: later('TLS for clients'),
   secureClientPortAddress: later('TLS for clients'),
   syncEnabled: later('Observers without a log'),
-  reconfigEnabled: later('Dynamic reconfiguration'),
   observerMasterPort: later('Observer masters'),
   sslQuorum: later('TLS between peers'),
   portUnification: later('TLS between peers'),

@@ -1,5 +1,6 @@
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import {
+  assert,
   ConfigError,
   type ConfigValues,
   type Disk,
@@ -8,18 +9,16 @@ import {
   parseProperties,
   readConfig,
 } from '@vivarium/platform'
+import {
+  type Configuration,
+  isMemberKey,
+  type PeerAddress,
+  peerOf,
+  readConfiguration,
+  votersOf,
+} from './quorum/configuration.ts'
+import { ConfigurationFiles, versionInName } from './quorum/configuration-files.ts'
 import { keys } from './settings-keys.ts'
-
-/** One `server.N` line. */
-export interface PeerAddress {
-  sid: bigint
-  host: string
-  quorumPort: number
-  electionPort: number
-  isObserver: boolean
-  /** null when the client port stands in a line of its own. */
-  client: { host: string; port: number } | null
-}
 
 /** What a coordination server is to do, read and checked. */
 export interface ServerSettings {
@@ -33,10 +32,11 @@ export interface ServerSettings {
   /** null for a server on its own. */
   quorum: {
     sid: bigint
-    peers: readonly PeerAddress[]
-    /** Group of each server and its weight; empty for plain majorities. */
-    groups: ReadonlyMap<bigint, readonly bigint[]>
-    weights: ReadonlyMap<bigint, number>
+    members: Configuration
+    /** A configuration that was proposed and not agreed on when this server ended; `members` if there is none. */
+    lastSeen: Configuration
+    /** Where changes of the members are written down; null: they do not change (`reconfigEnabled=false`). */
+    files: ConfigurationFiles | null
   } | null
   minSessionTimeoutMs: number
   maxSessionTimeoutMs: number
@@ -58,8 +58,10 @@ export async function readSettings(
   const file = basename(path)
   const properties = parseProperties(await readText(disk, path), file)
   const dynamic = properties.get('dynamicConfigFile')
+  let version = 0n
   if (dynamic !== undefined) {
     const dynamicPath = isAbsolute(dynamic.value) ? dynamic.value : join(dirname(path), dynamic.value)
+    version = versionInName(dynamicPath)
     for (const [key, property] of parseProperties(await readText(disk, dynamicPath), basename(dynamicPath))) {
       if (properties.has(key)) {
         throw new ConfigError({
@@ -74,7 +76,8 @@ export async function readSettings(
   }
   const settings = await checkSettings(
     disk,
-    file,
+    { path, name: file },
+    version,
     new Map([...withoutPrefix(jvm.properties), ...withoutPrefix(properties)]),
   )
   settings.warnings.unshift(...jvm.notes)
@@ -83,11 +86,11 @@ export async function readSettings(
 
 async function checkSettings(
   disk: Disk,
-  file: string,
+  { path, name: file }: { path: string; name: string },
+  version: bigint,
   properties: ReadonlyMap<string, Property>,
 ): Promise<ServerSettings> {
-  const isMember = (key: string) => /^(server|group|weight)\.\d+$/.test(key) || key === 'version'
-  const { values, warnings } = readConfig(keys, properties, { isKnownOtherwise: isMember })
+  const { values, warnings } = readConfig(keys, properties, { isKnownOtherwise: isMemberKey })
   const admin = properties.get('admin.enableServer')
   if (admin !== undefined && values['admin.enableServer'])
     warnings.push(`${admin.where}: admin.enableServer has no effect: the AdminServer is not served yet`)
@@ -100,19 +103,9 @@ async function checkSettings(
     })
   }
   const dataDir = resolve(values.dataDir)
-  const peers = [...properties]
-    .filter(([key]) => key.startsWith('server.'))
-    .map(([key, property]) => parsePeer(key, property))
-  const voters = peers.filter(peer => !peer.isObserver)
-  const isEnsemble = voters.length > 1 || (peers.length > 0 && !values.standaloneEnabled)
-  if (peers.length > 0 && voters.length === 0) {
-    throw new ConfigError({
-      key: 'server.N',
-      where: file,
-      problem: 'lines name observers only',
-      fix: 'name at least one participant',
-    })
-  }
+  const members = readConfiguration(properties, version, file)
+  const { peers } = members
+  const isEnsemble = votersOf(members).length > 1 || (peers.length > 0 && !values.standaloneEnabled)
   if (peers.length > 0 && !isEnsemble)
     warnings.push(`${file}: one server line alone: this server runs on its own, without a quorum`)
   const minSessionTimeoutMs = values.minSessionTimeout === -1 ? values.tickTime * 2 : values.minSessionTimeout
@@ -127,14 +120,14 @@ async function checkSettings(
       fix: 'lower it, or raise maxSessionTimeout',
     })
   }
-  const quorum = isEnsemble ? await readQuorum(disk, file, dataDir, peers, values, properties) : null
-  const own = quorum?.peers.find(peer => peer.sid === quorum.sid)
+  const quorum = isEnsemble ? await readQuorum(disk, { path, name: file }, dataDir, members, values) : null
+  const own = quorum === null ? null : ownPeer(quorum)
   return {
     file,
     values,
     dataDir,
     dataLogDir: values.dataLogDir === null ? dataDir : resolve(values.dataLogDir),
-    client: clientAddress(values, own ?? null, properties),
+    client: clientAddress(values, own, properties),
     quorum,
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
@@ -145,11 +138,10 @@ async function checkSettings(
 
 async function readQuorum(
   disk: Disk,
-  file: string,
+  { path, name: file }: { path: string; name: string },
   dataDir: string,
-  peers: PeerAddress[],
+  members: Configuration,
   values: ConfigValues<typeof keys>,
-  properties: ReadonlyMap<string, Property>,
 ): Promise<NonNullable<ServerSettings['quorum']>> {
   for (const key of ['initLimit', 'syncLimit'] as const) {
     if (values[key] === null)
@@ -170,7 +162,7 @@ async function readQuorum(
       key: 'myid',
       where: myidFile,
       problem: 'file is missing',
-      fix: `write this server's number into it, one of ${peers.map(p => p.sid).join(', ')}`,
+      fix: `write this server's number into it, one of ${members.peers.map(p => p.sid).join(', ')}`,
     })
   }
   if (!/^\d{1,18}$/.test(text)) {
@@ -183,94 +175,26 @@ async function readQuorum(
     })
   }
   const sid = BigInt(text)
-  if (!peers.some(peer => peer.sid === sid)) {
+  const files = values.reconfigEnabled ? new ConfigurationFiles(disk, resolve(path), sid) : null
+  const proposed = (await files?.readProposed()) ?? null
+  const lastSeen = proposed !== null && proposed.version > members.version ? proposed : members
+  if (peerOf(members, sid) === null && peerOf(lastSeen, sid) === null) {
     throw new ConfigError({
       key: 'myid',
       value: text,
       where: myidFile,
       problem: `names a server that ${file} does not list: this data directory belongs to another server, or a line is missing`,
-      fix: `use the data directory of one of ${peers.map(p => p.sid).join(', ')}, or add a server.${sid} line`,
+      fix: `use the data directory of one of ${members.peers.map(p => p.sid).join(', ')}, or add a server.${sid} line`,
     })
   }
-  const groups = new Map<bigint, bigint[]>()
-  const weights = new Map<bigint, number>()
-  for (const [key, { value, where }] of properties) {
-    const [kind] = key.split('.')
-    if (kind === 'group') {
-      if (!/^\s*\d{1,18}(\s*:\s*\d{1,18})*\s*$/.test(value))
-        throw new ConfigError({
-          key,
-          value,
-          where,
-          problem: "is not a list of servers' numbers",
-          fix: `write them with colons between, like ${key}=1:2:3`,
-        })
-      groups.set(
-        numberOf(key, where),
-        value.split(':').map(member => BigInt(member.trim())),
-      )
-    }
-    if (kind === 'weight') {
-      if (!/^\d{1,9}$/.test(value))
-        throw new ConfigError({ key, value, where, problem: 'is not a weight', fix: 'give a whole number' })
-      weights.set(numberOf(key, where), Number(value))
-    }
-  }
-  const grouped = [...groups.values()].flat()
-  const stranger = peers.find(
-    peer => !peer.isObserver && grouped.filter(member => member === peer.sid).length !== 1,
-  )
-  if (groups.size > 0 && stranger !== undefined) {
-    throw new ConfigError({
-      key: `server.${stranger.sid}`,
-      where: file,
-      problem: 'is not in exactly one group',
-      fix: 'name every participant in one group.N line',
-    })
-  }
-  return { sid, peers, groups, weights }
+  return { sid, members, lastSeen, files }
 }
 
-/** The N of `server.N`, `group.N` and `weight.N`. */
-function numberOf(key: string, where: string): bigint {
-  const [kind, number = ''] = key.split('.')
-  if (!/^\d{1,18}$/.test(number))
-    throw new ConfigError({ key, where, problem: 'has no number', fix: `write ${kind}.1, ${kind}.2 …` })
-  return BigInt(number)
-}
-
-/** `host:quorumPort:electionPort[:role][;[clientHost:]clientPort]` */
-function parsePeer(key: string, { value, where }: Property): PeerAddress {
-  const fail = (problem: string) =>
-    new ConfigError({
-      key,
-      value,
-      where,
-      problem,
-      fix: 'write host:quorumPort:electionPort[:participant|:observer][;[clientHost:]clientPort]',
-    })
-  if (value.includes('|')) throw fail('names several addresses, which are not served yet')
-  const [address = '', client] = value.split(';')
-  const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(address.trim())
-  if (match === null) throw fail('is not a server address')
-  const [, host, quorumPort, electionPort, role] = match
-  const clientMatch = client === undefined ? null : /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim())
-  if (client !== undefined && clientMatch === null) throw fail('has a client address that cannot be read')
-  const peer: PeerAddress = {
-    sid: numberOf(key, where),
-    host: plainHost(host!),
-    quorumPort: Number(quorumPort),
-    electionPort: Number(electionPort),
-    isObserver: role?.toLowerCase() === 'observer',
-    client:
-      clientMatch === null
-        ? null
-        : { host: plainHost(clientMatch[1] ?? '0.0.0.0'), port: Number(clientMatch[2]) },
-  }
-  const ports = [peer.quorumPort, peer.electionPort, peer.client?.port ?? 1]
-  if (ports.some(port => port < 1 || port > 65535)) throw fail('names a port outside 1..65535')
-  if (peer.quorumPort === peer.electionPort) throw fail('has the same port twice')
-  return peer
+/** The line of a server itself. One that was about to join when it ended may be needed for that. */
+export function ownPeer({ sid, members, lastSeen }: NonNullable<ServerSettings['quorum']>): PeerAddress {
+  const own = peerOf(members, sid) ?? peerOf(lastSeen, sid)
+  assert(own !== null, 'the settings were checked')
+  return own
 }
 
 function clientAddress(
@@ -316,8 +240,4 @@ async function readText(disk: Disk, path: string): Promise<string> {
       fix: 'give the path of a configuration file',
     })
   }
-}
-
-function plainHost(host: string): string {
-  return host.replace(/^\[|\]$/g, '')
 }

@@ -1,4 +1,6 @@
+import { errorCode } from '@vivarium/zookeeper-protocol'
 import type { Database } from './database.ts'
+import { Refusal } from './pipeline/refusal.ts'
 import type { Quorum } from './quorum/replica.ts'
 
 /** The quorum of a server on its own: what is durable on its disk is committed. */
@@ -21,6 +23,10 @@ export class StandaloneQuorum implements Quorum {
       this.#commit(zxid, entry)
       while (this.#waiting.length > 0 && this.#waiting[0]!.zxid <= zxid) this.#waiting.shift()!.onSynced()
     })
+  }
+
+  reconfigure(): never {
+    throw new Refusal(errorCode.UNIMPLEMENTED)
   }
 
   afterOutstanding(onSynced: () => void): void {

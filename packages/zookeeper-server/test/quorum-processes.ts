@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,6 +58,16 @@ export class Processes implements AsyncDisposable {
       await writeFile(join(folder, `zoo${index + 1}.cfg`), [...lines, ...members].join('\n'))
     }
     return new Processes(folder, clientPorts, ports.slice(count))
+  }
+
+  /** Gives these servers other members to start with: whole `server.N` lines, which name the clients' ports too. */
+  async setMembers(lines: readonly string[], ids: readonly number[]): Promise<void> {
+    for (const id of ids) {
+      const file = join(this.folder, `zoo${id}.cfg`)
+      const moved = /^(server\.|clientPort|dynamicConfigFile)/
+      const kept = (await readFile(file, 'utf8')).split('\n').filter(line => !moved.test(line))
+      await writeFile(file, [...kept, ...lines].join('\n'))
+    }
   }
 
   port(id: number): number {

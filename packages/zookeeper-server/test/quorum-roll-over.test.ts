@@ -2,19 +2,24 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '@vivarium/platform'
 import { World } from '@vivarium/simulator'
-import { majority } from '@vivarium/zab'
+import { parseConfiguration } from '../src/quorum/configuration.ts'
 import type { EpochFiles } from '../src/quorum/epoch-files.ts'
 import { Leading } from '../src/quorum/leading.ts'
 import type { MemberContext } from '../src/quorum/member.ts'
+import { Membership } from '../src/quorum/membership.ts'
 import { during } from './simulation/during.ts'
 
 test('an epoch that has no more zxids ends: its leader proposes nothing more and gives up', async () => {
   const world = new World(1)
   const { clock, network } = world.machine('10.0.0.1').start()
+  const members = parseConfiguration([1, 2, 3].map(id => `server.${id}=10.0.0.${id}:2888:3888`).join('\n'))
+  const fail = (error: Error) => {
+    throw error
+  }
   const context = {
     myId: 1n,
     own: { host: '10.0.0.1', quorumPort: 2888 },
-    rule: majority([1n, 2n, 3n]),
+    membership: new Membership(members, members, null, fail),
     replica: { lastLoggedZxid: 0n },
     network,
     clock,
@@ -23,9 +28,7 @@ test('an epoch that has no more zxids ends: its leader proposes nothing more and
     initLimit: 1_000,
     syncLimit: 10,
     listenOnAll: false,
-    onFailure: (error: Error) => {
-      throw error
-    },
+    onFailure: fail,
   } as unknown as MemberContext
   const epochs = { accepted: 1n, current: 1n, seen: 1n, setAccepted: () => new Promise(() => {}) }
   const leading = new Leading(context, epochs as unknown as EpochFiles)

@@ -47,7 +47,7 @@ test('server lines are read with roles, client addresses and IPv6', async () => 
   const { quorum } = await read(ensemble, '2')
   assert.equal(quorum!.sid, 2n)
   assert.deepEqual(
-    quorum!.peers.map(p => [p.sid, p.host, p.quorumPort, p.electionPort, p.isObserver, p.client]),
+    quorum!.members.peers.map(p => [p.sid, p.host, p.quorumPort, p.electionPort, p.isObserver, p.client]),
     [
       [1n, '127.0.0.1', 2888, 3888, false, null],
       [2n, '127.0.0.1', 2889, 3889, false, null],
@@ -110,7 +110,7 @@ test('the server lines may stand in a file of their own', async () => {
   const lines = [`dataDir=${folder.path}`, 'initLimit=5', 'syncLimit=2', 'dynamicConfigFile=zoo.cfg.dynamic']
   await writeFile(file, lines.join('\n'))
   const settings = await readSettings(nodeDisk, file)
-  assert.equal(settings.quorum?.peers.length, 2)
+  assert.equal(settings.quorum?.members.peers.length, 2)
   assert.equal(settings.client?.port, 2181)
 })
 

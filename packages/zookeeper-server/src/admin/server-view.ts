@@ -140,8 +140,9 @@ export class ServerView implements AdminView {
       ['clientPortListenBacklog', values.clientPortListenBacklog],
       ['serverId', Number(quorum?.sid ?? 0n)],
     ]
-    const own = quorum?.peers.find(peer => peer.sid === quorum.sid)
-    if (own === undefined) return rows
+    const { peer } = this.#parts
+    if (peer === null) return rows
+    const { own } = peer
     return [
       ...rows,
       ['initLimit', values.initLimit!],
@@ -155,7 +156,7 @@ export class ServerView implements AdminView {
 
   membership(): string {
     const { peer } = this.#parts
-    return peer === null ? '' : `membership: \n${peer.configText}`
+    return peer === null ? '' : `membership: \n${peer.membership.text}`
   }
 
   sessions(): ReturnType<AdminView['sessions']> {

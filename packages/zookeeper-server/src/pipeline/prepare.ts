@@ -17,12 +17,14 @@ import {
   parentOf,
   pathProblem,
   permission,
+  type ReconfigRequest,
   readMultiRequest,
+  reconfigRequest,
   setAclRequest,
   setDataRequest,
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
-import type { DataTree } from '../data-tree.ts'
+import { configPath, type DataTree } from '../data-tree.ts'
 import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import { limitsOf, parseQuota, statsOf } from '../quotas.ts'
@@ -30,6 +32,7 @@ import type { Session, SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
 import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
+import { Refusal } from './refusal.ts'
 
 /** A write that waits for its place in the order. */
 export interface WriteRequest {
@@ -60,18 +63,11 @@ export interface PrepareOptions {
   mayBeLocal: (sessionId: bigint) => boolean
   /** Told of every write that exceeds a quota, whether it is refused or not; null: quotas are not looked at. */
   onQuotaExceeded: ((message: string) => void) | null
+  /** The configuration a client asks for, as text; throws Refusal. null: the members do not change (`reconfigEnabled`). */
+  reconfigure: ((request: ReconfigRequest, zxid: bigint) => string) | null
 }
 
-/** Why a request is refused; becomes an error transaction. */
-class Refusal extends Error {
-  readonly code: number
-  constructor(code: number) {
-    super('refused')
-    this.code = code
-  }
-}
-
-const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'])
+const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', configPath])
 
 /**
  * Turns requests into transactions: the one place where a write is judged, on the leader or on a server alone.
@@ -136,8 +132,7 @@ export class Preparer {
         this.#checkSession(request)
         return this.#multi(request, zxid, wallMs)
       case opCode.reconfig:
-        this.#checkSession(request)
-        throw new Refusal(errorCode.RECONFIGDISABLED)
+        return this.#reconfigure(request, zxid, wallMs)
       default:
         return this.#single(request, request.opCode, request.body, zxid, wallMs)
     }
@@ -305,6 +300,21 @@ export class Preparer {
     const session = this.#sessions.get(sessionId)
     if (session !== undefined) session.isClosing = true
     return { type: 'closeSession', paths: this.#options.closeSessionLists ? paths : null }
+  }
+
+  #reconfigure(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
+    this.#checkSession(request)
+    const { reconfigure } = this.#options
+    if (reconfigure === null) throw new Refusal(errorCode.RECONFIGDISABLED)
+    const text = reconfigure(reconfigRequest.read(new ByteReader(request.body)), zxid)
+    const node = this.#existing(configPath)
+    this.#checkAccess(node.acl, permission.WRITE, request)
+    const after = new ForeseenNode(node)
+    after.data = Buffer.from(text)
+    after.mzxid = zxid
+    after.mtimeMs = wallMs
+    this.#outlook.set(configPath, zxid, node, after)
+    return { type: 'setData', path: configPath, data: after.data, version: -1 }
   }
 
   #multi(request: WriteRequest, zxid: bigint, wallMs: number): Txn {

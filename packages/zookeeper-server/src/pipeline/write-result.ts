@@ -23,6 +23,10 @@ export function writeResult(out: ByteWriter, tree: DataTree, code: number, appli
     case opCode.setData:
     case opCode.setACL:
       return writeStat(out, tree, applied.node!)
+    case opCode.reconfig:
+      out.int32(applied.node!.data!.length)
+      out.bytes(applied.node!.data!)
+      return writeStat(out, tree, applied.node!)
     case opCode.multi:
       return writeMultiResponse(out, multiResults(applied.parts!))
   }

@@ -23,8 +23,10 @@ export class ElectionConnections {
   readonly #clock: Clock
   readonly #log: Log
   readonly #myId: Sid
-  readonly #own: Address
-  readonly #addresses: ReadonlyMap<Sid, Address>
+  #own: Address
+  #addresses: ReadonlyMap<Sid, Address>
+  /** Servers that are not in the configuration yet and said where they are; null: only those that are in it are called. */
+  readonly #joiners: Map<Sid, Address> | null
   readonly #connectTimeoutMs: number
   readonly #onMessage: (from: Sid, frame: Buffer) => void
   readonly #onReach: (sid: Sid, isReachable: boolean) => void
@@ -39,7 +41,14 @@ export class ElectionConnections {
 
   constructor(
     world: { network: Network; clock: Clock; log: Log },
-    options: { myId: Sid; own: Address; addresses: ReadonlyMap<Sid, Address>; connectTimeoutMs: number },
+    options: {
+      myId: Sid
+      own: Address
+      addresses: ReadonlyMap<Sid, Address>
+      /** Whether servers outside the configuration are called back, so that they learn how to join. */
+      mayServersJoin: boolean
+      connectTimeoutMs: number
+    },
     onMessage: (from: Sid, frame: Buffer) => void,
     /** Told after every attempt to connect, and when a server connects by itself. */
     onReach: (sid: Sid, isReachable: boolean) => void,
@@ -50,6 +59,7 @@ export class ElectionConnections {
     this.#myId = options.myId
     this.#own = options.own
     this.#addresses = options.addresses
+    this.#joiners = options.mayServersJoin ? new Map() : null
     this.#connectTimeoutMs = options.connectTimeoutMs
     this.#onMessage = onMessage
     this.#onReach = onReach
@@ -61,6 +71,16 @@ export class ElectionConnections {
     this.#log.info(
       `Received connection request will be served on election port ${listenOn.host}:${listenOn.port}`,
     )
+  }
+
+  /** Other members, or the same ones elsewhere. Rejects with Node's error if this server's new port cannot be had. */
+  async reconfigure(own: Address, addresses: ReadonlyMap<Sid, Address>, listenOn: Address): Promise<void> {
+    const isMoved = own.port !== this.#own.port || own.host !== this.#own.host
+    this.#own = own
+    this.#addresses = addresses
+    if (!isMoved || this.#isStopped) return
+    await this.#listener?.close()
+    await this.start(listenOn)
   }
 
   async stop(): Promise<void> {
@@ -83,7 +103,7 @@ export class ElectionConnections {
   }
 
   #connect(to: Sid): void {
-    const address = this.#addresses.get(to)
+    const address = this.#addresses.get(to) ?? this.#joiners?.get(to)
     if (address === undefined || this.#connecting.has(to) || this.#isStopped) return
     this.#connecting.add(to)
     this.#network.connect(address, { timeoutMs: this.#connectTimeoutMs }).then(
@@ -131,7 +151,7 @@ export class ElectionConnections {
         const initial = readInitialMessage(received)
         if (initial === null) return
         settle()
-        this.#introduced(connection, initial.sid, received.subarray(initial.end))
+        this.#introduced(connection, initial.sid, initial.address, received.subarray(initial.end))
       } catch (error) {
         if (!(error instanceof MalformedBytesError)) throw error
         this.#log.warn(
@@ -143,7 +163,7 @@ export class ElectionConnections {
     }
   }
 
-  #introduced(connection: Connection, given: Sid, rest: Buffer): void {
+  #introduced(connection: Connection, given: Sid, address: Address | null, rest: Buffer): void {
     const sid = given === anonymousObserver ? this.#nextAnonymous-- : given
     if (sid === this.#myId) {
       this.#log.warn(
@@ -153,13 +173,22 @@ export class ElectionConnections {
     }
     if (sid >= 0n && sid < this.#myId) {
       connection.destroy()
-      if (!this.#addresses.has(sid))
+      if (!this.#addresses.has(sid) && !this.#admit(sid, address))
         return this.#log.warn(`Server ${sid} is not in the configuration: it is not called back`)
       this.#connections.get(sid)?.destroy()
       this.#connections.delete(sid)
       return this.#connect(sid)
     }
     this.#register(sid, connection, rest)
+  }
+
+  /** Whether a server that is in no configuration may be called at the address it named. */
+  #admit(sid: Sid, address: Address | null): boolean {
+    const joiners = this.#joiners
+    if (joiners === null || address === null || (!joiners.has(sid) && joiners.size >= maxStrangers))
+      return false
+    joiners.set(sid, address)
+    return true
   }
 
   #register(sid: Sid, connection: Connection, received: Buffer): void {

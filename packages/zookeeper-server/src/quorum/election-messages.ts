@@ -4,6 +4,7 @@ import { type Notification, type PeerState, peerState, type Sid, type Vote } fro
 const protocolV1 = -65536n
 const protocolV2 = -65535n
 const maxAddressBytes = 2048
+const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
 /** An observer that does not say who it is. */
 export const anonymousObserver = 2n ** 63n - 1n
 
@@ -19,19 +20,37 @@ export function initialMessage(sid: Sid, address: { host: string; port: number }
   return writer.written()
 }
 
-/** The sid at the start of `bytes` and where the message ends; null while it is incomplete. */
-export function readInitialMessage(bytes: Buffer): { sid: Sid; end: number } | null {
+/**
+ * The sid at the start of `bytes`, the address its server is found at if it told one, and where the message ends; null while
+ * it is incomplete.
+ */
+export function readInitialMessage(
+  bytes: Buffer,
+): { sid: Sid; address: { host: string; port: number } | null; end: number } | null {
   if (bytes.length < 8) return null
   const protocol = bytes.readBigInt64BE(0)
   // Before 3.5 a server sent its bare number.
-  if (protocol >= 0n) return { sid: protocol, end: 8 }
+  if (protocol >= 0n) return { sid: protocol, address: null, end: 8 }
   if (protocol !== protocolV1 && protocol !== protocolV2)
     throw new MalformedBytesError(`Got unrecognized protocol version ${protocol}`)
   if (bytes.length < 20) return null
   const length = bytes.readInt32BE(16)
   if (length <= 0 || length > maxAddressBytes)
     throw new MalformedBytesError(`an election address of ${length} bytes`)
-  return bytes.length < 20 + length ? null : { sid: bytes.readBigInt64BE(8), end: 20 + length }
+  const end = 20 + length
+  if (bytes.length < end) return null
+  return { sid: bytes.readBigInt64BE(8), address: firstAddress(bytes.toString('utf8', 20, end)), end }
+}
+
+/** Of `host:port|host:port`, the first that others can reach. */
+function firstAddress(text: string): { host: string; port: number } | null {
+  for (const part of text.split('|')) {
+    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part) ?? []
+    const host = bracketed ?? plain
+    if (host !== undefined && !wildcards.has(host) && Number(port) < 65536)
+      return { host, port: Number(port) }
+  }
+  return null
 }
 
 /** A framed notification of version 2. */
@@ -48,6 +67,11 @@ export function encodeNotification(vote: Vote, state: PeerState, configText: str
   writer.int32(config.length)
   writer.bytes(config)
   return writer.written()
+}
+
+/** The members as the sender knows them; null from servers before 3.5. The length of the text was checked on decoding. */
+export function configTextIn(frame: Buffer): string | null {
+  return frame.length < 44 || frame.readInt32BE(36) < 2 ? null : frame.toString('utf8', 44)
 }
 
 /** Throws MalformedBytesError for what no version of ZooKeeper sends. */

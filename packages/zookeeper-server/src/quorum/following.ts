@@ -1,8 +1,14 @@
 import { MalformedBytesError } from '@vivarium/bytes'
 import { assert, type Timer } from '@vivarium/platform'
-import { type FromLeader, Learner, LearnerError, type Work } from '@vivarium/zab'
+import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
+import {
+  type Configuration,
+  configurationIn,
+  isReconfiguration,
+  parseConfiguration,
+} from './configuration.ts'
 import type { EpochFiles } from './epoch-files.ts'
 import type { MemberContext } from './member.ts'
 import { PeerStream } from './peer-stream.ts'
@@ -22,13 +28,15 @@ export class Following implements Quorum {
   #stream: PeerStream | null = null
   #timer: Timer | null = null
   #isStopped = false
+  /** The members as the leader knows them: agreed on once it serves. */
+  #configuration: Configuration | null = null
   /** The database in memory is not what is on disk: an interrupted SNAP or TRUNC. */
   #isDatabaseTorn = false
 
   constructor(context: MemberContext, epochs: EpochFiles) {
     this.#context = context
     this.#epochs = epochs
-    this.#isObserver = !context.rule.voters.has(context.myId)
+    this.#isObserver = context.own.isObserver
     const { replica } = context
     const own = {
       acceptedEpoch: epochs.accepted,
@@ -63,10 +71,11 @@ export class Following implements Quorum {
 
   /** Follows until that is over; rejects with the reason. */
   async run(leader: { host: string; quorumPort: number }): Promise<never> {
-    const { tickMs, initLimit, syncLimit, replica, myId } = this.#context
+    const { tickMs, initLimit, syncLimit, replica, myId, membership } = this.#context
     const stream = await this.#connect(leader)
     this.#stream = stream
-    const info = encode(learnerInfo, { serverid: myId, protocolVersion: 0x10000, configVersion: 0n })
+    const configVersion = membership.committed.version
+    const info = encode(learnerInfo, { serverid: myId, protocolVersion: 0x10000, configVersion })
     const hello = this.#isObserver ? packetType.OBSERVERINFO : packetType.FOLLOWERINFO
     stream.send(hello, this.#epochs.accepted << 32n, info)
     stream.limitMs = initLimit * tickMs
@@ -83,13 +92,50 @@ export class Following implements Quorum {
           throw new MalformedBytesError('a REVALIDATE without verdict')
         replica.sessionRevalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
       } else {
+        const isLeaving = membership.isDynamic && (await this.#followMembers(packet))
         const work = this.#learner.received(fromLeader(packet))
         if (packet.type === packetType.UPTODATE) stream.limitMs = syncLimit * tickMs
         if (work !== null) {
           await this.#carryOut(work, stream)
           this.#learner.completed()
         }
+        if (isLeaving) throw new Error('changes proposed in reconfig')
       }
+    }
+  }
+
+  /**
+   * Keeps up with who the members are. What was proposed is on disk before it is acknowledged; what is agreed on is in force
+   * before its transaction is applied. True if this server must leave its leader, or its role, behind that.
+   */
+  async #followMembers({ type, zxid, data }: QuorumPacket): Promise<boolean> {
+    const { membership } = this.#context
+    switch (type) {
+      case packetType.NEWLEADER:
+        if (data === null || data.length <= 1) return false
+        this.#configuration = parseConfiguration(data.toString('utf8'), 'NEWLEADER')
+        await membership.see(this.#configuration)
+        return false
+      case packetType.UPTODATE: {
+        const configuration = this.#configuration
+        this.#configuration = null
+        // Its transaction may be under way still, and may come to nothing with this leader.
+        const isPending = this.#learner.isPending(configuration?.version ?? 0n)
+        return configuration !== null && !isPending && this.#context.activate(configuration, null)
+      }
+      case packetType.PROPOSAL:
+        if (data !== null && isReconfiguration(data)) await membership.see(configurationIn(data))
+        return false
+      case packetType.COMMITANDACTIVATE: {
+        const { lastSeen } = membership
+        if (lastSeen.version !== zxid)
+          throw new LearnerError(`activating 0x${formatZxid(zxid)}, which was not proposed to this server`)
+        return this.#context.activate(lastSeen, nextLeaderIn(data))
+      }
+      case packetType.INFORMANDACTIVATE:
+        return this.#context.activate(configurationIn(data!.subarray(8)), nextLeaderIn(data))
+      default:
+        return false
     }
   }
 
@@ -195,6 +241,10 @@ export class Following implements Quorum {
     throw new Error('a learner proposes nothing')
   }
 
+  reconfigure(): never {
+    throw new Error('a learner has its leader change the members')
+  }
+
   afterOutstanding(): never {
     throw new Error('a learner asks its leader')
   }
@@ -235,11 +285,14 @@ function fromLeader(packet: QuorumPacket): FromLeader {
     case packetType.SNAP:
       return { kind: 'snap', zxid }
     case packetType.PROPOSAL:
-      return { kind: 'proposal', zxid, entry: entryOf(packet) }
+      return { kind: 'proposal', zxid, entry: entryOf(zxid, data) }
     case packetType.COMMIT:
+    case packetType.COMMITANDACTIVATE:
       return { kind: 'commit', zxid }
     case packetType.INFORM:
-      return { kind: 'inform', zxid, entry: entryOf(packet) }
+      return { kind: 'inform', zxid, entry: entryOf(zxid, data) }
+    case packetType.INFORMANDACTIVATE:
+      return { kind: 'inform', zxid, entry: entryOf(zxid, data?.subarray(8) ?? null) }
     case packetType.NEWLEADER:
       return { kind: 'new-leader', zxid }
     case packetType.UPTODATE:
@@ -247,14 +300,18 @@ function fromLeader(packet: QuorumPacket): FromLeader {
     case packetType.SYNC:
       return { kind: 'sync' }
     default:
-      throw new LearnerError(
-        `a packet of type ${type}, which this server does not serve (dynamic reconfiguration?)`,
-      )
+      throw new LearnerError(`a packet of type ${type}, which this server does not serve`)
   }
 }
 
+/** Whom the leader of a reconfiguration names as the next one. */
+function nextLeaderIn(data: Buffer | null): Sid {
+  if (data === null || data.length < 8) throw new LearnerError('a reconfiguration without a next leader')
+  return data.readBigInt64BE(0)
+}
+
 /** The stream's memory is used again: an entry that is kept must own its bytes. */
-function entryOf({ zxid, data }: QuorumPacket): Buffer {
+function entryOf(zxid: bigint, data: Buffer | null): Buffer {
   if (data === null || data.length < 32)
     throw new LearnerError(`a proposal 0x${formatZxid(zxid)} without transaction`)
   if (data.readBigInt64BE(12) !== zxid)

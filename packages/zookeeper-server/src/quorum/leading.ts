@@ -1,18 +1,31 @@
 import { MalformedBytesError } from '@vivarium/bytes'
 import { background, type Connection, type Listener, type Timer } from '@vivarium/platform'
-import { continuePlan, Leader, planSync, type Sid, type SyncPlan } from '@vivarium/zab'
+import { continuePlan, Leader, planSync, type Reconfiguration, type Sid, type SyncPlan } from '@vivarium/zab'
 import {
   counterOf,
   decode,
+  errorCode,
   formatZxid,
   learnerInfo,
   opCode,
   packetType,
   type QuorumPacket,
+  type ReconfigRequest,
 } from '@vivarium/zookeeper-protocol'
+import { Refusal } from '../pipeline/refusal.ts'
+import {
+  type Configuration,
+  configurationIn,
+  configurationText,
+  isReconfiguration,
+  isSuccessor,
+  peerOf,
+  ruleOf,
+} from './configuration.ts'
 import type { EpochFiles } from './epoch-files.ts'
 import type { MemberContext } from './member.ts'
 import { PeerStream } from './peer-stream.ts'
+import { reconfigured } from './reconfiguration.ts'
 import type { ForwardedRequest, Quorum } from './replica.ts'
 
 const endOfSnapshot = Buffer.from('\0\0\0\x0aBenWasHere', 'latin1')
@@ -35,6 +48,8 @@ export class Leading implements Quorum {
   readonly #timers: Timer[] = []
   #listener: Listener | null = null
   #isPingQueued = false
+  /** What this server's own acknowledgements wait for: that it has written down a reconfiguration. */
+  #ownAcks: Promise<void> | null = null
   #hasRolledOver = false
   #end: (reason: string) => void = () => {}
   readonly #ended: Promise<string>
@@ -55,27 +70,51 @@ export class Leading implements Quorum {
       seenEpoch: epochs.seen,
     }
     const fail = (error: Error) => context.onFailure(error)
-    this.#leader = new Leader(context.myId, context.rule, own, {
-      persistAcceptedEpoch: epoch =>
-        background(
-          epochs.setAccepted(epoch).then(() => this.#leader.acceptedEpochDurable()),
-          fail,
-        ),
-      persistCurrentEpoch: epoch =>
-        background(
-          epochs.setCurrent(epoch).then(() => this.#leader.currentEpochDurable()),
-          fail,
-        ),
-      sendLeaderInfo: (to, epoch) => this.#handlers.get(to)?.sendLeaderInfo(epoch),
-      synchronize: (sid, zxid) => this.#synchronize(sid, zxid),
-      startServing: zxid => this.#startServing(zxid),
-      sendUpToDate: to => this.#handlers.get(to)?.sendUpToDate(),
-      propose: (zxid, entry) => this.#propose(zxid, entry as Buffer),
-      commit: (zxid, entry) => this.#commit(zxid, entry as Buffer),
-      confirm: () => this.#pingThisTurn(),
-      refuse: (sid, reason) => this.#handlers.get(sid)?.stream.close(new Error(reason)),
-      giveUp: reason => this.#end(reason),
-    })
+    const { membership } = context
+    const next = isSuccessor(membership.lastSeen, membership.committed) ? membership.lastSeen : null
+    this.#leader = new Leader(
+      context.myId,
+      membership.currentRule,
+      own,
+      {
+        persistAcceptedEpoch: epoch =>
+          background(
+            epochs.setAccepted(epoch).then(() => this.#leader.acceptedEpochDurable()),
+            fail,
+          ),
+        persistCurrentEpoch: epoch =>
+          background(
+            this.#numberConfiguration(epoch)
+              .then(() => epochs.setCurrent(epoch))
+              .then(() => this.#leader.currentEpochDurable()),
+            fail,
+          ),
+        sendLeaderInfo: (to, epoch) => this.#handlers.get(to)?.sendLeaderInfo(epoch),
+        synchronize: (sid, zxid) => this.#synchronize(sid, zxid),
+        startServing: zxid => this.#startServing(zxid),
+        sendUpToDate: to => this.#handlers.get(to)?.sendUpToDate(),
+        propose: (zxid, entry) => this.#propose(zxid, entry as Buffer),
+        commit: (zxid, entry, nextLeader) => this.#commit(zxid, entry as Buffer, nextLeader),
+        confirm: () => this.#pingThisTurn(),
+        refuse: (sid, reason) => this.#handlers.get(sid)?.stream.close(new Error(reason)),
+        giveUp: reason => this.#end(reason),
+      },
+      next === null ? null : this.#reconfigurationTo(next),
+    )
+  }
+
+  #reconfigurationTo(configuration: Configuration): Reconfiguration {
+    const { own } = this.#context
+    const then = peerOf(configuration, own.sid)
+    const isMoved = then?.host !== own.host || then.quorumPort !== own.quorumPort
+    return { rule: ruleOf(configuration), mayLead: then?.isObserver === false && !isMoved }
+  }
+
+  /** What nobody has agreed on yet gets its first number with this epoch (ZOOKEEPER-1783). */
+  async #numberConfiguration(epoch: bigint): Promise<void> {
+    const { membership } = this.#context
+    if (membership.isDynamic && membership.lastSeen.version === 0n)
+      await membership.see({ ...membership.lastSeen, version: epoch << 32n })
   }
 
   get leader(): Leader {
@@ -156,7 +195,7 @@ export class Leading implements Quorum {
       this.#leader.learnerGone(sid)
     }
     this.#handlers.set(sid, handler)
-    if (this.#context.rule.voters.has(sid) && acceptedEpoch > this.#epochs.seen)
+    if (this.#context.membership.rule.voters.has(sid) && acceptedEpoch > this.#epochs.seen)
       this.#epochs.seen = acceptedEpoch
     this.#leader.learnerInfo(sid, acceptedEpoch, this.#context.clock.monotonicMs())
   }
@@ -204,6 +243,9 @@ export class Leading implements Quorum {
       )
     this.servingSinceMs = clock.monotonicMs()
     replica.startServing('leader', zxid, this)
+    const { lastSeen } = this.#context.membership
+    const mayLead = this.#reconfigurationTo(lastSeen).mayLead
+    this.#context.activate(lastSeen, mayLead ? this.#context.myId : null)
     this.#context.established(this.#leader.epoch!)
   }
 
@@ -216,7 +258,28 @@ export class Leading implements Quorum {
       return this.#end(
         'zxid lower 32 bits have rolled over, forcing re-election, and therefore new epoch start',
       )
-    this.#leader.propose(zxid, entry)
+    if (isReconfiguration(entry)) this.#proposeReconfiguration(zxid, entry)
+    else this.#leader.propose(zxid, entry)
+  }
+
+  #proposeReconfiguration(zxid: bigint, entry: Buffer): void {
+    const configuration = configurationIn(entry)
+    // This server's own word counts only once it cannot forget what it gave it for.
+    const seen = this.#context.membership.see(configuration)
+    this.#ownAcks = seen.then(() => {
+      this.#ownAcks = null
+    })
+    background(this.#ownAcks, error => this.#context.onFailure(error))
+    this.#leader.propose(zxid, entry, this.#reconfigurationTo(configuration))
+  }
+
+  reconfigure(request: ReconfigRequest, zxid: bigint): string {
+    const { membership, fewestVoters } = this.#context
+    if (membership.lastSeen.version !== membership.committed.version)
+      throw new Refusal(errorCode.RECONFIGINPROGRESS)
+    const next = reconfigured(membership.committed, request, zxid, fewestVoters)
+    if (!this.#leader.hasQuorumOf(ruleOf(next))) throw new Refusal(errorCode.NEWCONFIGNOQUORUM)
+    return configurationText(next)
   }
 
   #propose(zxid: bigint, entry: Buffer): void {
@@ -226,11 +289,17 @@ export class Leading implements Quorum {
     proposalSizes.max = Math.max(proposalSizes.max, entry.length)
     proposalSizes.min = proposalSizes.min === -1 ? entry.length : Math.min(proposalSizes.min, entry.length)
     for (const handler of this.#handlers.values()) handler.propose(zxid, entry)
-    replica.append(zxid, entry, () => this.#leader.ack(myId, zxid, clock.monotonicMs()))
+    const ack = () => this.#leader.ack(myId, zxid, clock.monotonicMs())
+    replica.append(zxid, entry, () => {
+      if (this.#ownAcks === null) ack()
+      else void this.#ownAcks.then(ack)
+    })
   }
 
-  #commit(zxid: bigint, entry: Buffer): void {
-    for (const handler of this.#handlers.values()) handler.commit(zxid, entry)
+  /** `nextLeader`: of the configuration that this transaction puts in force. */
+  #commit(zxid: bigint, entry: Buffer, nextLeader?: Sid): void {
+    for (const handler of this.#handlers.values()) handler.commit(zxid, entry, nextLeader)
+    if (nextLeader !== undefined) this.#context.activate(configurationIn(entry), nextLeader)
     this.#context.replica.commit(zxid, entry)
   }
 
@@ -320,9 +389,10 @@ class LearnerHandler {
     const info = decode(learnerInfo, packet.data)
     if (info.protocolVersion < 0x10000)
       throw new MalformedBytesError('a learner of ZooKeeper 3.3 or older is not served')
-    if (info.configVersion > 0n) {
+    const { version } = this.#context.membership.committed
+    if (info.configVersion > version) {
       throw new Error(
-        `Follower is ahead of the leader: its configuration has version 0x${formatZxid(info.configVersion)}, this server's has version 0x0`,
+        `Follower is ahead of the leader: its configuration has version 0x${formatZxid(info.configVersion)}, this server's has version 0x${formatZxid(version)}`,
       )
     }
     this.sid = info.serverid
@@ -444,7 +514,8 @@ class LearnerHandler {
     }
     if (!this.isObserver)
       for (const { zxid, entry } of underWay) this.stream.send(packetType.PROPOSAL, zxid, entry)
-    this.stream.send(packetType.NEWLEADER, epoch << 32n, Buffer.from(this.#context.configText))
+    const members = Buffer.from(configurationText(this.#context.membership.lastSeen))
+    this.stream.send(packetType.NEWLEADER, epoch << 32n, members)
     for (const { type, zxid, data } of this.#kept) this.stream.send(type, zxid, data)
     this.#kept = null
     this.#isForwarding = true
@@ -469,9 +540,17 @@ class LearnerHandler {
     if (!this.isObserver) this.#forward(packetType.PROPOSAL, zxid, entry)
   }
 
-  commit(zxid: bigint, entry: Buffer): void {
-    if (this.isObserver) this.#forward(packetType.INFORM, zxid, entry)
+  commit(zxid: bigint, entry: Buffer, nextLeader?: Sid): void {
+    if (nextLeader !== undefined) this.#activate(zxid, entry, nextLeader)
+    else if (this.isObserver) this.#forward(packetType.INFORM, zxid, entry)
     else this.#forward(packetType.COMMIT, zxid, null)
+  }
+
+  #activate(zxid: bigint, entry: Buffer, nextLeader: Sid): void {
+    const leader = Buffer.alloc(8)
+    leader.writeBigInt64BE(nextLeader)
+    if (this.isObserver) this.#forward(packetType.INFORMANDACTIVATE, zxid, Buffer.concat([leader, entry]))
+    else this.#forward(packetType.COMMITANDACTIVATE, zxid, leader)
   }
 
   #forward(type: number, zxid: bigint, data: Buffer | null): void {

@@ -1,13 +1,16 @@
 import type { Clock, Log, Network } from '@vivarium/platform'
-import type { QuorumRule, Sid } from '@vivarium/zab'
-import type { PeerAddress } from '../settings.ts'
+import type { Sid } from '@vivarium/zab'
+import type { Configuration, PeerAddress } from './configuration.ts'
+import type { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
 
 /** What leading and following need to know of this server and its world. */
 export interface MemberContext {
   readonly myId: Sid
   readonly own: PeerAddress
-  readonly rule: QuorumRule
+  readonly membership: Membership
+  /** Carries out what the ensemble has agreed on. True if this server's role or leader changed with it. */
+  activate(configuration: Configuration, nextLeader: Sid | null): boolean
   readonly replica: Replica
   readonly network: Network
   readonly clock: Clock
@@ -17,10 +20,10 @@ export interface MemberContext {
   readonly syncLimit: number
   readonly connectRetryMs: number
   readonly listenOnAll: boolean
+  /** No reconfiguration may leave fewer of them. */
+  readonly fewestVoters: number
   /** How much of the log may be read for a learner that the memory does not cover; 0: none. */
   readonly logSyncBytes: number
-  /** The members, as clients read them at /zookeeper/config. */
-  readonly configText: string
   /** The log of this server could not be cut where a leader wanted it: it must be sent a whole database. */
   readonly needsDatabase: boolean
   databaseNeeded(isNeeded: boolean): void

@@ -1,25 +1,41 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { AssertionError, background, type Clock, type Log, type Timer } from '@vivarium/platform'
+import {
+  type Address,
+  AssertionError,
+  background,
+  type Clock,
+  ConfigError,
+  type Log,
+  type Timer,
+} from '@vivarium/platform'
 import {
   Election,
-  hierarchical,
+  type Electorate,
   LearnerError,
-  majority,
   type PeerState,
   peerState,
-  type QuorumRule,
+  type Sid,
   type Vote,
 } from '@vivarium/zab'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
 import { cannotBind, type ServerWorld } from '../server.ts'
-import type { PeerAddress, ServerSettings } from '../settings.ts'
+import { ownPeer, type ServerSettings } from '../settings.ts'
 import type { ServerStats } from '../stats.ts'
+import {
+  type Configuration,
+  isSuccessor,
+  memberLines,
+  type PeerAddress,
+  parseConfiguration,
+  peerOf,
+} from './configuration.ts'
 import { ElectionConnections } from './election-connections.ts'
-import { decodeNotification, encodeNotification } from './election-messages.ts'
+import { configTextIn, decodeNotification, encodeNotification } from './election-messages.ts'
 import { EpochFiles } from './epoch-files.ts'
 import { Following } from './following.ts'
 import { Leading } from './leading.ts'
 import type { MemberContext } from './member.ts'
+import { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
 
 const finalizeMs = 200
@@ -36,17 +52,18 @@ export class QuorumPeer {
   readonly #onFailure: (error: Error) => void
   readonly #clock: Clock
   readonly #log: Log
-  readonly #quorum: NonNullable<ServerSettings['quorum']>
-  readonly #own: PeerAddress
-  readonly #rule: QuorumRule
+  readonly #myId: Sid
+  readonly membership: Membership
+  #own: PeerAddress
   readonly #connections: ElectionConnections
   readonly #election: Election
-  readonly configText: string
   #epochs: EpochFiles | null = null
   #electionTimer: Timer | null = null
   #readOnlyTimer: Timer | null = null
   #decided: ((state: PeerState) => void) | null = null
   #current: Leading | Following | null = null
+  /** Whom a reconfiguration named as the next leader: no election is needed. */
+  #appointed: Sid | null = null
   #isStopped = false
   #needsDatabase = false
   #lostQuorumAtMs: number
@@ -65,20 +82,19 @@ export class QuorumPeer {
     this.#onFailure = onFailure
     this.#clock = world.clock
     this.#log = world.log.named('QuorumPeer')
-    this.#quorum = settings.quorum!
-    const { sid, peers, groups, weights } = this.#quorum
-    this.#own = peers.find(peer => peer.sid === sid)!
-    const voters = peers.filter(peer => !peer.isObserver).map(peer => peer.sid)
-    this.#rule = groups.size > 0 ? hierarchical(groups.values(), weights) : majority(voters)
-    this.configText = configTextOf(settings)
+    const { sid, members, lastSeen, files } = settings.quorum!
+    this.#myId = sid
+    this.membership = new Membership(members, lastSeen, files, onFailure)
+    this.#own = ownPeer(settings.quorum!)
     this.#lostQuorumAtMs = world.clock.monotonicMs()
     const { values } = settings
     this.#connections = new ElectionConnections(
       world,
       {
         myId: sid,
-        own: { host: this.#own.host, port: this.#own.electionPort },
-        addresses: new Map(peers.map(peer => [peer.sid, { host: peer.host, port: peer.electionPort }])),
+        own: this.#electionAddress,
+        addresses: this.#electionAddresses(),
+        mayServersJoin: this.membership.isDynamic,
         connectTimeoutMs: values.cnxTimeout,
       },
       (from, frame) => this.#receiveNotification(from, frame),
@@ -90,14 +106,14 @@ export class QuorumPeer {
     this.#election = new Election(
       {
         myId: sid,
-        rule: this.#rule,
+        ...this.#electorate(),
         minNotificationMs: values['fastleader.minNotificationInterval'],
         maxNotificationMs: values['fastleader.maxNotificationInterval'],
         finalizeMs,
       },
       {
         send: (to, vote, state) =>
-          this.#connections.send(to, encodeNotification(vote, state, this.configText)),
+          this.#connections.send(to, encodeNotification(vote, state, this.membership.text)),
         reconnect: () => this.#connections.connectAll(),
         decided: (vote, state) => this.#onDecided(vote, state),
       },
@@ -105,24 +121,18 @@ export class QuorumPeer {
   }
 
   async start(): Promise<void> {
-    const host = this.#settings.values.quorumListenOnAllIPs ? '0.0.0.0' : this.#own.host
-    const address = { host, port: this.#own.electionPort }
+    const address = this.#electionListenAddress
     this.#epochs = await EpochFiles.open(
       this.#world.disk,
       this.#settings.dataDir,
       this.#replica.lastLoggedZxid,
       this.#log,
     )
-    this.#replica.setConfig(this.configText)
+    this.#replica.setConfig(this.membership.text, this.membership.committed.version)
     try {
       await this.#connections.start(address)
     } catch (error) {
-      throw cannotBind(
-        error as NodeJS.ErrnoException,
-        address,
-        `server.${this.#own.sid}`,
-        this.#settings.file,
-      )
+      throw cannotBind(error as NodeJS.ErrnoException, address, `server.${this.#myId}`, this.#settings.file)
     }
     background(this.#run(), this.#onFailure)
   }
@@ -133,21 +143,13 @@ export class QuorumPeer {
     this.#readOnlyTimer?.cancel()
     await this.#current?.stop('shutdown of this server')
     await this.#connections.stop()
+    await this.membership.written()
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      const startedMs = this.#clock.monotonicMs()
-      this.#stats.lookings++
-      const state = await this.#lookForLeader()
+      const state = this.#appointed === null ? await this.#elect() : this.#takeAppointment(this.#appointed)
       if (this.#isStopped) return
-      const tookMs = this.#clock.monotonicMs() - startedMs
-      this.#stats.electionMs.add(tookMs)
-      const name = stateNames[state]
-      this.#log.info(name)
-      this.#log
-        .named(name === 'LEADING' ? 'Leader' : 'Follower')
-        .info(`${name} - LEADER ELECTION TOOK - ${Math.round(tookMs)} MS`)
       if (state === peerState.LEADING) await this.#lead()
       else await this.#follow(this.#election.vote.leader)
       this.#current = null
@@ -157,14 +159,39 @@ export class QuorumPeer {
     }
   }
 
+  /** A reconfiguration named the leader. It is tried once; if it is not there, an election decides. */
+  #takeAppointment(leader: Sid): PeerState {
+    this.#appointed = null
+    const history = { lastZxid: this.#replica.lastLoggedZxid, peerEpoch: this.#epochs!.current }
+    this.#election.appoint(leader, history)
+    const { state } = this.#election
+    this.#log.info(`${stateNames[state]}, as the reconfiguration named server ${leader} the leader`)
+    return state
+  }
+
+  async #elect(): Promise<PeerState> {
+    const startedMs = this.#clock.monotonicMs()
+    this.#stats.lookings++
+    const state = await this.#lookForLeader()
+    const tookMs = this.#clock.monotonicMs() - startedMs
+    this.#stats.electionMs.add(tookMs)
+    const name = stateNames[state]
+    this.#log.info(name)
+    this.#log
+      .named(name === 'LEADING' ? 'Leader' : 'Follower')
+      .info(`${name} - LEADER ELECTION TOOK - ${Math.round(tookMs)} MS`)
+    return state
+  }
+
   // ---- election ------------------------------------------------------------------------------------------------------------
 
   #lookForLeader(): Promise<PeerState> {
+    this.#reconfigureElection()
     this.#log.info('LOOKING')
     const lastZxid = this.#replica.lastLoggedZxid
     this.#log
       .named('FastLeaderElection')
-      .info(`New election. My id = ${this.#own.sid}, proposed zxid=0x${formatZxid(lastZxid)}`)
+      .info(`New election. My id = ${this.#myId}, proposed zxid=0x${formatZxid(lastZxid)}`)
     const { values } = this.#settings
     const canBeReadOnly = values['readonlymode.enabled'] && !this.#own.isObserver
     this.#readOnlyTimer = canBeReadOnly
@@ -176,9 +203,14 @@ export class QuorumPeer {
         this.#replica.stopServing('an election has ended')
         resolve(state)
       }
-      this.#election.start({ lastZxid, peerEpoch: this.#epochs!.current }, this.#clock.monotonicMs())
-      this.#scheduleElection()
+      this.#startElection()
     })
+  }
+
+  #startElection(): void {
+    const history = { lastZxid: this.#replica.lastLoggedZxid, peerEpoch: this.#epochs!.current }
+    this.#election.start(history, this.#clock.monotonicMs())
+    this.#scheduleElection()
   }
 
   #scheduleElection(): void {
@@ -202,12 +234,26 @@ export class QuorumPeer {
           `Notification: my state:${stateNames[this.#election.state]}; n.sid:${from}, n.state:${stateNames[n.state]}, n.leader:${n.leader}, ` +
             `n.round:0x${formatZxid(n.round)}, n.peerEpoch:0x${formatZxid(n.peerEpoch)}, n.zxid:0x${formatZxid(n.zxid)}`,
         )
+      this.#hearOfMembers(frame)
       this.#election.received(n, this.#clock.monotonicMs())
       this.#scheduleElection()
     } catch (error) {
-      if (!(error instanceof MalformedBytesError)) throw error
+      if (!(error instanceof MalformedBytesError || error instanceof ConfigError)) throw error
       this.#log.named('FastLeaderElection').warn(`Ignoring a message: ${error.message}`)
     }
+  }
+
+  /** While it looks for a leader, a server learns from the others who the members are by now. */
+  #hearOfMembers(frame: Buffer): void {
+    if (!this.membership.isDynamic || this.#election.state !== peerState.LOOKING || this.#decided === null)
+      return
+    const text = configTextIn(frame)
+    if (text === null) return
+    const heard = parseConfiguration(text, 'notification')
+    if (heard.version <= this.membership.committed.version) return
+    this.#activate(heard, null)
+    this.#log.named('FastLeaderElection').info('restarting leader election')
+    this.#startElection()
   }
 
   #onDecided(_vote: Vote, state: PeerState): void {
@@ -216,14 +262,83 @@ export class QuorumPeer {
     decided?.(state)
   }
 
+  // ---- members ----------------------------------------------------------------------------------------------------------------
+
+  get own(): PeerAddress {
+    return this.#own
+  }
+
+  #electorate(): Electorate {
+    const { currentRule, nextRule } = this.membership
+    return { current: currentRule, next: nextRule, isObserver: this.#own.isObserver }
+  }
+
+  get #electionAddress(): Address {
+    return { host: this.#own.host, port: this.#own.electionPort }
+  }
+
+  get #electionListenAddress(): Address {
+    const host = this.#settings.values.quorumListenOnAllIPs ? '0.0.0.0' : this.#own.host
+    return { host, port: this.#own.electionPort }
+  }
+
+  #electionAddresses(): Map<Sid, Address> {
+    const { committed, lastSeen } = this.membership
+    return new Map(
+      [...committed.peers, ...lastSeen.peers].map(peer => [
+        peer.sid,
+        { host: peer.host, port: peer.electionPort },
+      ]),
+    )
+  }
+
+  /** A server that is in the configuration no more keeps its addresses, and follows without a vote until it is stopped. */
+  #activate(configuration: Configuration, nextLeader: Sid | null): boolean {
+    const before = this.membership.committed
+    if (!this.membership.activate(configuration)) return false
+    this.#log.info(
+      `Configuration 0x${formatZxid(configuration.version)} is in force: ${memberLines(configuration).join(' ')}`,
+    )
+    if (!isSuccessor(configuration, before)) return false
+    const own = peerOf(configuration, this.#myId) ?? { ...this.#own, isObserver: false }
+    const { isObserver: wasObserver, client: clientBefore } = this.#own
+    this.#own = own
+    this.#reconfigureElection()
+    const { client } = own
+    const isMoved = client?.port !== clientBefore?.port || client?.host !== clientBefore?.host
+    if (client !== null && isMoved) this.#replica.moveClients(client)
+    const leader = this.#election.vote.leader
+    const isLeaderChanged =
+      nextLeader === null
+        ? peerOf(configuration, leader)?.quorumPort !== peerOf(before, leader)?.quorumPort ||
+          peerOf(configuration, leader)?.host !== peerOf(before, leader)?.host ||
+          peerOf(configuration, leader)?.isObserver !== false
+        : nextLeader !== leader
+    if (own.isObserver === wasObserver && !isLeaderChanged) return false
+    this.#appointed = nextLeader
+    return true
+  }
+
+  /** Who elects, or where they are, has changed. */
+  #reconfigureElection(): void {
+    this.#election.reconfigure(this.#electorate())
+    const moved = this.#connections.reconfigure(
+      this.#electionAddress,
+      this.#electionAddresses(),
+      this.#electionListenAddress,
+    )
+    background(moved, this.#onFailure)
+  }
+
   // ---- leading and following ----------------------------------------------------------------------------------------------------
 
   #context(): MemberContext {
     const { values } = this.#settings
     return {
-      myId: this.#own.sid,
+      myId: this.#myId,
       own: this.#own,
-      rule: this.#rule,
+      membership: this.membership,
+      activate: (configuration, nextLeader) => this.#activate(configuration, nextLeader),
       replica: this.#replica,
       network: this.#world.network,
       clock: this.#clock,
@@ -233,14 +348,15 @@ export class QuorumPeer {
       syncLimit: values.syncLimit!,
       connectRetryMs: values.leaderConnectDelayDuringRetryMs,
       listenOnAll: values.quorumListenOnAllIPs,
+      fewestVoters: values.standaloneEnabled ? 2 : 1,
       logSyncBytes: values.snapshotSizeFactor < 0 ? 0 : 64 * 1024 * 1024,
-      configText: this.configText,
       needsDatabase: this.#needsDatabase,
       databaseNeeded: isNeeded => {
         this.#needsDatabase = isNeeded
       },
       established: epoch => {
         this.#election.epochEstablished(epoch)
+        this.#replica.setConfig(this.membership.text, this.membership.committed.version)
         this.#stats.unavailableMs.add(this.#clock.monotonicMs() - this.#lostQuorumAtMs)
         this.#log.info(`Peer state changed: ${this.stateText}`)
       },
@@ -273,8 +389,9 @@ export class QuorumPeer {
   }
 
   async #follow(leaderSid: bigint): Promise<void> {
-    const leader = this.#quorum.peers.find(peer => peer.sid === leaderSid)
-    if (leader === undefined) throw new Error(`the elected leader, ${leaderSid}, is not in the configuration`)
+    const { committed, lastSeen } = this.membership
+    const leader = peerOf(committed, leaderSid) ?? peerOf(lastSeen, leaderSid)
+    if (leader === null) throw new Error(`the elected leader, ${leaderSid}, is not in the configuration`)
     const following = new Following(this.#context(), this.#epochs!)
     this.#current = following
     const role = this.#own.isObserver ? 'observing' : 'following'
@@ -310,7 +427,7 @@ export class QuorumPeer {
   }
 
   monitor(): [string, string | number][] {
-    const rows: [string, string | number][] = [['quorum_size', this.#rule.voters.size]]
+    const rows: [string, string | number][] = [['quorum_size', this.membership.rule.voters.size]]
     if (!(this.#current instanceof Leading)) return rows
     const { learners, synced, observers } = this.#current.followers
     const { last, min, max } = this.#current.proposalSizes
@@ -327,19 +444,4 @@ export class QuorumPeer {
     )
     return rows
   }
-}
-
-/** The members as text, in the order of their numbers. Source: QuorumVerifier.toString. */
-function configTextOf(settings: ServerSettings): string {
-  const { peers, groups, weights } = settings.quorum!
-  const lines = [...peers]
-    .sort((a, b) => (a.sid < b.sid ? -1 : 1))
-    .map(peer => {
-      const host = peer.host.includes(':') ? `[${peer.host}]` : peer.host
-      const client = peer.client === null ? '' : `;${peer.client.host}:${peer.client.port}`
-      return `server.${peer.sid}=${host}:${peer.quorumPort}:${peer.electionPort}:${peer.isObserver ? 'observer' : 'participant'}${client}`
-    })
-  for (const [group, members] of groups) lines.push(`group.${group}=${members.join(':')}`)
-  for (const [sid, weight] of weights) lines.push(`weight.${sid}=${weight}`)
-  return [...lines, 'version=0'].join('\n')
 }

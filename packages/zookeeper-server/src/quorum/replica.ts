@@ -1,4 +1,4 @@
-import type { Id } from '@vivarium/zookeeper-protocol'
+import type { Id, ReconfigRequest } from '@vivarium/zookeeper-protocol'
 
 /**
  * The line between the two halves of a coordination server.
@@ -68,8 +68,11 @@ export interface Replica {
   /** Writes a snapshot of the present tree to disk, synced. */
   saveSnapshot(): Promise<void>
 
-  /** Sets the text clients read at /zookeeper/config. */
-  setConfig(text: string): void
+  /** Sets the text clients read at /zookeeper/config, and its version. */
+  setConfig(text: string, version: bigint): void
+
+  /** Clients connect there from now on; those that are connected stay. */
+  moveClients(address: { host: string; port: number }): void
 
   // ---- serving ----------------------------------------------------------------------------------------------------
   /**
@@ -110,6 +113,8 @@ export interface Replica {
 export interface Quorum {
   /** Leader: replicate this transaction. `commit` follows once a quorum has it on disk. zxids are consecutive. */
   propose(zxid: bigint, entry: Buffer): void
+  /** Leader: the configuration that transaction `zxid` would make at a client's wish, as text. Throws Refusal. */
+  reconfigure(request: ReconfigRequest, zxid: bigint): string
   /** Leader: `onSynced` is called once everything proposed so far is committed. */
   afterOutstanding(onSynced: () => void): void
   /** Learner: have the leader order this write (or createSession, closeSession, multi, reconfig). */

@@ -1,6 +1,6 @@
-import { AssertionError, createLog, type Disk, zookeeperLayout } from '@vivarium/platform'
+import { AssertionError, createLog, zookeeperLayout } from '@vivarium/platform'
 import type { World } from '@vivarium/simulator'
-import { readSettings, type ServerSettings, ZooKeeperServer } from '../../src/index.ts'
+import { readSettings, ZooKeeperServer } from '../../src/index.ts'
 
 const keptLines = 200
 
@@ -9,15 +9,21 @@ export class Member {
   readonly id: number
   readonly host: string
   readonly #world: World
-  readonly #settings: ServerSettings
   #server: ZooKeeperServer | null = null
+  #boot: { isOver: boolean } | null = null
   readonly #lines: string[] = []
 
-  constructor(id: number, host: string, world: World, settings: ServerSettings) {
+  constructor(id: number, host: string, world: World) {
     this.id = id
     this.host = host
     this.#world = world
-    this.#settings = settings
+  }
+
+  /** Writes the file it starts with, as an operator does. */
+  configure(text: string): void {
+    const { disk } = this.#world.machine(this.host)
+    disk.install('/zoo.cfg', text)
+    disk.install('/data/myid', String(this.id))
   }
 
   get server(): ZooKeeperServer | null {
@@ -25,7 +31,7 @@ export class Member {
   }
 
   get isUp(): boolean {
-    return this.#server !== null
+    return this.#boot !== null
   }
 
   get isServing(): boolean {
@@ -45,28 +51,39 @@ export class Member {
       wallMs: doors.clock.wallMs,
       name: 'main',
     })
-    const server = new ZooKeeperServer(this.#settings, { ...doors, log }, error => {
+    // A process that is killed while it reads its settings has no server to be told of.
+    const boot = { isOver: false }
+    this.#boot = boot
+    const end = (error: Error) => {
+      if (boot.isOver) return
+      log.error(error.message, error)
       if (error instanceof AssertionError) throw error
       // As main.ts: a server that cannot go on ends its process.
-      if (this.#server === server) this.kill()
-    })
-    this.#server = server
-    server.start().catch(error => {
-      if (this.#server !== server) return
-      log.error((error as Error).message, error)
-      if (error instanceof AssertionError) throw error
       this.kill()
-    })
+    }
+    const start = async () => {
+      const settings = await readSettings(doors.disk, '/zoo.cfg')
+      const server = new ZooKeeperServer(settings, { ...doors, log }, end)
+      this.#server = server
+      await server.start()
+    }
+    start().catch(end)
   }
 
   kill(): void {
-    this.#server = null
+    this.#end()
     this.#world.machine(this.host).kill()
   }
 
   losePower(): void {
-    this.#server = null
+    this.#end()
     this.#world.machine(this.host).losePower()
+  }
+
+  #end(): void {
+    this.#server = null
+    if (this.#boot !== null) this.#boot.isOver = true
+    this.#boot = null
   }
 }
 
@@ -75,39 +92,48 @@ export interface Ensemble {
   connect: string
 }
 
-/** `count` members, none of them up. */
-export async function ensembleOf(
+export const hostOf = (id: number) => `10.0.0.${id}`
+
+export function serverLine(id: number): string {
+  return `server.${id}=${hostOf(id)}:2888:3888:participant;${hostOf(id)}:2181`
+}
+
+/** `count` members, none of them up, and as many machines more that may join them. */
+export function ensembleOf(
   count: number,
   world: World,
   more: Record<string, string | number> = {},
-): Promise<Ensemble> {
-  const ids = Array.from({ length: count }, (_, i) => i + 1)
-  const hostOf = (id: number) => `10.0.0.${id}`
-  const members = await Promise.all(
-    ids.map(async id => {
-      const config = {
-        dataDir: '/data',
-        clientPort: 2181,
-        clientPortAddress: hostOf(id),
-        tickTime: 200,
-        initLimit: 15,
-        syncLimit: 8,
-        maxClientCnxns: 0,
-        preAllocSize: 4,
-        snapCount: 60,
-        commitLogCount: 500,
-        'admin.enableServer': 'false',
-        'autopurge.snapRetainCount': 3,
-        ...Object.fromEntries(ids.map(peer => [`server.${peer}`, `${hostOf(peer)}:2888:3888`])),
-        ...more,
-      }
-      const text = Object.entries(config)
-        .map(([key, value]) => `${key}=${value}`)
-        .join('\n')
-      const files: Record<string, string> = { '/zoo.cfg': text, '/data/myid': String(id) }
-      const disk = { readFile: async (path: string) => Buffer.from(files[path]!) } as Disk
-      return new Member(id, hostOf(id), world, await readSettings(disk, '/zoo.cfg'))
-    }),
-  )
+  spare = 0,
+): Ensemble {
+  const ids = Array.from({ length: count + spare }, (_, i) => i + 1)
+  const founders = ids.slice(0, count).map(serverLine)
+  const members = ids.map(id => {
+    const member = new Member(id, hostOf(id), world)
+    if (id <= count) member.configure(configFor(id, founders, more))
+    return member
+  })
   return { members, connect: ids.map(id => `${hostOf(id)}:2181`).join(',') }
+}
+
+export function configFor(
+  id: number,
+  lines: readonly string[],
+  more: Record<string, string | number> = {},
+): string {
+  const config = {
+    dataDir: '/data',
+    clientPort: 2181,
+    clientPortAddress: hostOf(id),
+    tickTime: 200,
+    initLimit: 15,
+    syncLimit: 8,
+    maxClientCnxns: 0,
+    preAllocSize: 4,
+    snapCount: 60,
+    commitLogCount: 500,
+    'admin.enableServer': 'false',
+    'autopurge.snapRetainCount': 3,
+    ...more,
+  }
+  return [...Object.entries(config).map(([key, value]) => `${key}=${value}`), ...lines].join('\n')
 }

@@ -8,7 +8,7 @@ import { ensembleOf } from './ensemble.ts'
 async function localEnsemble(isUpgrading: boolean) {
   const world = new World(21)
   const more = { localSessionsEnabled: 'true', localSessionsUpgradingEnabled: String(isUpgrading) }
-  const { members, connect } = await ensembleOf(3, world, more)
+  const { members, connect } = ensembleOf(3, world, more)
   for (const member of members) member.boot()
   await world.until('all serve', 10_000, () => members.every(({ isServing }) => isServing))
   const leader = members.find(({ server }) => server!.role === 'leader')!

@@ -8,7 +8,7 @@ import { ensembleOf } from './ensemble.ts'
 /** Three members of which one alone is up, after all were and `/a` was written. */
 async function withoutQuorum(more: Record<string, string | number> = { 'readonlymode.enabled': 'true' }) {
   const world = new World(11)
-  const ensemble = await ensembleOf(3, world, more)
+  const ensemble = ensembleOf(3, world, more)
   for (const member of ensemble.members) member.boot()
   await world.until('all serve', 10_000, () => ensemble.members.every(({ isServing }) => isServing))
   const writer = clientOn('10.0.1.1', world, ensemble.connect)

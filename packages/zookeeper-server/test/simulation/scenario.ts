@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { soundDisk, soundNetwork, World } from '@vivarium/simulator'
-import { ZooKeeper } from '@vivarium/zookeeper-client'
+import { ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
 import { paths, SimulatedClient } from './client.ts'
-import { type Ensemble, ensembleOf } from './ensemble.ts'
+import { clientOn, during } from './during.ts'
+import { type Ensemble, ensembleOf, type Member } from './ensemble.ts'
 import { checkHistory } from './history.ts'
+import { membersIn, Operator } from './operator.ts'
 
 export interface Outcome {
   steps: number
@@ -29,7 +31,11 @@ const recoveryMs = 60_000
 export async function live(seed: number, faults: Faults = {}): Promise<Outcome> {
   const world = new World(seed)
   const events = new Set<string>()
-  const ensemble = await ensembleOf(seed % 4 === 0 ? 5 : 3, world, settingsOf(seed))
+  const founders = seed % 4 === 0 ? 5 : 3
+  const isDynamic = seed % 6 === 1
+  const settings = settingsOf(seed, isDynamic)
+  const ensemble = ensembleOf(founders, world, settings, isDynamic ? 2 : 0)
+  const operator = new Operator(world, ensemble, founders, settings, events)
   const clients = Array.from(
     { length: clientCount },
     (_, i) => new SimulatedClient(`10.0.1.${i + 1}`, world, ensemble.connect),
@@ -37,15 +43,16 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
   try {
     for (const { host } of ensemble.members)
       world.machine(host).disk.faults.isLying = faults.areDisksLying === true
-    for (const member of ensemble.members) member.boot()
+    for (const member of ensemble.members.slice(0, founders)) member.boot()
     await prepare(world, ensemble)
     const work = clients.map(client => client.run())
+    const change = isDynamic ? operator.run() : Promise.resolve()
     for (let round = 0; round < rounds; round++) {
-      strike(world, ensemble, events)
+      strike(world, ensemble, operator.retired, events)
       await world.pass(world.chance.between(20, 1_500))
     }
-    await recover(world, ensemble, clients, work)
-    check(ensemble, clients)
+    const members = await recover(world, ensemble, operator, change, clients, work)
+    check(members, clients)
   } catch (error) {
     const logs = ensemble.members.map(({ id, log }) => `---- server ${id}\n${log}`).join('\n')
     if (process.env.LOGS !== undefined) console.error(logs)
@@ -59,9 +66,11 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
 }
 
 /** Some lives are of ensembles with settings that few use. */
-function settingsOf(seed: number): Record<string, string> {
+function settingsOf(seed: number, isDynamic: boolean): Record<string, string> {
   const hasLocalSessions = String(seed % 5 === 0)
   return {
+    reconfigEnabled: String(isDynamic),
+    skipACL: isDynamic ? 'yes' : 'no',
     'readonlymode.enabled': String(seed % 3 === 0),
     localSessionsEnabled: hasLocalSessions,
     localSessionsUpgradingEnabled: hasLocalSessions,
@@ -89,7 +98,12 @@ async function prepare(world: World, ensemble: Ensemble): Promise<void> {
 }
 
 /** One misfortune, or one mercy. */
-function strike(world: World, { members }: Ensemble, events: Set<string>): void {
+function strike(
+  world: World,
+  { members }: Ensemble,
+  retired: ReadonlySet<Member>,
+  events: Set<string>,
+): void {
   const { chance, network } = world
   const victim = chance.pick(members)
   const others = members.filter(member => member !== victim)
@@ -147,7 +161,7 @@ function strike(world: World, { members }: Ensemble, events: Set<string>): void 
     network.faults = { ...soundNetwork }
   }
   if (chance.happens(0.3)) mend(world, members)
-  for (const member of members) if (!member.isUp && chance.happens(0.6)) member.boot()
+  for (const member of members) if (!member.isUp && !retired.has(member) && chance.happens(0.6)) member.boot()
 }
 
 function mend(world: World, members: Ensemble['members']): void {
@@ -157,22 +171,38 @@ function mend(world: World, members: Ensemble['members']): void {
   }
 }
 
+/** All heals. Gives the members that are left. */
 async function recover(
   world: World,
-  { members }: Ensemble,
+  ensemble: Ensemble,
+  operator: Operator,
+  change: Promise<void>,
   clients: readonly SimulatedClient[],
   work: readonly Promise<void>[],
-): Promise<void> {
+): Promise<readonly Member[]> {
   world.network.heal()
   world.network.faults = { ...soundNetwork }
-  mend(world, members)
+  mend(world, ensemble.members)
+  operator.stop()
+  const missing = () => ensemble.members.filter(member => !member.isUp && !operator.retired.has(member))
+  for (const member of missing()) member.boot()
+  await world.pass(500)
+  // Who was taken out, and in again while it was down, does not find itself in its own file.
+  for (const member of missing()) operator.start(member)
+  await during(world, change)
+  const lines = await lastLines(world, ensemble)
+  const members = ensemble.members.filter(({ id }) => lines.some(line => line.startsWith(`server.${id}=`)))
+  for (const member of ensemble.members) {
+    if (members.includes(member)) operator.retired.delete(member)
+    else member.kill()
+  }
   for (const member of members) if (!member.isUp) member.boot()
   await world.until('every member serves', recoveryMs, () => members.every(({ isServing }) => isServing))
   await world.pass(2_000)
   let finished = 0
   for (const client of clients) client.stop()
   for (const task of work) void task.then(() => finished++)
-  await world.until('every client gets its answers', recoveryMs, () => finished === clients.length)
+  await world.until('every client gets its answers', recoveryMs, () => finished === work.length)
   await Promise.all(work)
   const isAlone = ({ server }: (typeof members)[number]) => server!.tree.ephemeralCount === 0
   await world.until('every session has ended and its ephemerals have gone', recoveryMs, () =>
@@ -181,9 +211,27 @@ async function recover(
   // What was committed last reaches every member.
   await world.pass(3_000)
   assert.ok(members.every(({ isServing }) => isServing))
+  return members
 }
 
-function check({ members }: Ensemble, clients: readonly SimulatedClient[]): void {
+/** The members as the ensemble itself names them. */
+async function lastLines(world: World, { connect }: Ensemble): Promise<string[]> {
+  for (let tries = 1; ; tries++) {
+    const zookeeper = clientOn('10.0.2.2', world, connect)
+    try {
+      await during(world, zookeeper.connected())
+      await during(world, zookeeper.sync('/'))
+      return await during(world, membersIn(zookeeper))
+    } catch (error) {
+      // An election may come between.
+      if (!(error instanceof ZooKeeperError) || tries === 10) throw error
+    } finally {
+      await during(world, zookeeper.close())
+    }
+  }
+}
+
+function check(members: readonly Member[], clients: readonly SimulatedClient[]): void {
   const [first, ...rest] = members.map(({ server }) => server!.tree)
   for (const tree of rest) {
     assert.equal(tree.lastProcessedZxid, first!.lastProcessedZxid, 'members are at one zxid')

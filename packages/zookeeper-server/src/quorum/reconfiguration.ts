@@ -1,0 +1,79 @@
+import { ConfigError, parseProperties } from '@vivarium/platform'
+import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
+import { Refusal } from '../pipeline/refusal.ts'
+import {
+  type Configuration,
+  type PeerAddress,
+  parsePeer,
+  readConfiguration,
+  votersOf,
+} from './configuration.ts'
+
+/**
+ * The configuration a client asks for, as of transaction `zxid`: the whole of it, or changes to `current`. Throws Refusal.
+ * Source: the reconfig case of PrepRequestProcessor.
+ */
+export function reconfigured(
+  current: Configuration,
+  request: ReconfigRequest,
+  zxid: bigint,
+  fewestVoters: number,
+): Configuration {
+  if (request.curConfigId !== -1n && request.curConfigId !== current.version)
+    throw new Refusal(errorCode.BADVERSION)
+  const next = members(current, request, zxid)
+  if (votersOf(next).length < fewestVoters) throw new Refusal(errorCode.BADARGUMENTS)
+  return next
+}
+
+function members(current: Configuration, request: ReconfigRequest, zxid: bigint): Configuration {
+  const { joiningServers, leavingServers, newMembers } = request
+  try {
+    if (newMembers !== null) {
+      const properties = parseProperties(newMembers.replaceAll(',', '\n'), 'newMembers')
+      return readConfiguration(properties, zxid, 'newMembers')
+    }
+    if (current.groups.size > 0) throw new Refusal(errorCode.BADARGUMENTS)
+    const peers = new Map(current.peers.map(peer => [peer.sid, peer]))
+    for (const sid of listed(leavingServers)) peers.delete(numberOf(sid))
+    for (const line of listed(joiningServers)) {
+      const joiner = parseJoiner(line)
+      peers.delete(joiner.sid)
+      if ([...peers.values()].some(peer => sharesAddress(peer, joiner)))
+        throw new Refusal(errorCode.BADARGUMENTS)
+      peers.set(joiner.sid, joiner)
+    }
+    return { ...current, version: zxid, peers: [...peers.values()] }
+  } catch (error) {
+    if (error instanceof ConfigError) throw new Refusal(errorCode.BADARGUMENTS, error.message)
+    throw error
+  }
+}
+
+function listed(text: string | null): string[] {
+  return text === null || text === '' ? [] : text.split(',').map(part => part.trim())
+}
+
+function numberOf(text: string): bigint {
+  if (!/^\d{1,18}$/.test(text)) throw new Refusal(errorCode.BADARGUMENTS)
+  return BigInt(text)
+}
+
+/** Who joins says where clients find it. */
+function parseJoiner(line: string): PeerAddress {
+  const [key = '', value, ...rest] = line.split('=').map(part => part.trim())
+  if (value === undefined || rest.length > 0) throw new Refusal(errorCode.BADARGUMENTS)
+  const peer = parsePeer(key, { value, where: 'joiningServers' })
+  if (peer.client === null) throw new Refusal(errorCode.BADARGUMENTS)
+  return peer
+}
+
+function sharesAddress(a: PeerAddress, b: PeerAddress): boolean {
+  const taken = new Set(addressesOf(a))
+  return addressesOf(b).some(address => taken.has(address))
+}
+
+function addressesOf({ host, quorumPort, electionPort, client }: PeerAddress): string[] {
+  const own = [`${host}:${quorumPort}`, `${host}:${electionPort}`]
+  return client === null ? own : [...own, `${client.host}:${client.port}`]
+}
