@@ -10,8 +10,6 @@ import { pathOf, runProgram } from './programs.ts'
 const notServed = [
   // TLS for clients.
   'TestSSLClient',
-  // Dynamic reconfiguration.
-  'TestReconfig',
 ]
 
 test('kazoo’s own tests pass against an ensemble of ours', { skip: without('python') }, async t => {

@@ -133,3 +133,67 @@ async function startOnEachOthersData(method: string): Promise<void> {
   }
   assert.equal(acknowledged.size, 2000)
 }
+
+test('members of either kind join, lead and leave by reconfiguration while a client writes', {
+  skip,
+}, async () => {
+  const settings = { config: { initLimit: 40, reconfigEnabled: 'true', skipACL: 'yes' } }
+  await using ensemble = await Processes.configure(4, settings)
+  const lineOf = (id: number) => {
+    const [quorum, election] = ensemble.peerPorts(id)
+    return `server.${id}=127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${ensemble.port(id)}`
+  }
+  const start = (id: number, kind: 'apache' | 'ours') =>
+    kind === 'apache' ? ensemble.startApache(id, classpath('apache-3.9')) : ensemble.start(id)
+  await ensemble.setMembers([1, 2, 3].map(lineOf), [1, 2, 3])
+  await ensemble.setMembers([1, 2, 3, 4].map(lineOf), [4])
+  for (const [id, kind] of [
+    [1, 'ours'],
+    [2, 'apache'],
+    [3, 'ours'],
+  ] as const)
+    start(id, kind)
+  await ensemble.serving([1, 2, 3])
+  await using zookeeper = openZooKeeper(ensemble.clientPorts.map(port => `127.0.0.1:${port}`).join(','))
+  await zookeeper.create('/ledger')
+  const writer = new ZnodeWriter(zookeeper, '/ledger')
+  const change = async (wanted: { joining: string } | { leaving: string }) => {
+    for (let tries = 0; ; tries++) {
+      try {
+        const { data } = await zookeeper.reconfig(wanted)
+        return data!.toString()
+      } catch (error) {
+        // The leader may have gone with the answer; asking again changes nothing then.
+        if (!(error instanceof ZooKeeperError) || tries === 20) throw error
+      }
+    }
+  }
+  try {
+    // Each kind in its turn joins the other's ensemble, and leads until it is taken out.
+    for (const kind of ['apache', 'ours'] as const) {
+      start(4, kind)
+      await until(
+        async () => (await ensemble.mode(4)) !== null,
+        () => ensemble.output(4).slice(-4_000),
+      )
+      assert.match(await change({ joining: lineOf(4) }), /server\.4=/)
+      await writer.writesMore()
+      const leader = await ensemble.serving([1, 2, 3, 4])
+      assert.doesNotMatch(await change({ leaving: String(leader) }), new RegExp(`server\\.${leader}=`))
+      await writer.writesMore()
+      const next = await ensemble.serving([1, 2, 3, 4].filter(id => id !== leader))
+      await change({ joining: lineOf(leader) })
+      await writer.writesMore()
+      if (next === 4) await ensemble.kill(4)
+      await change({ leaving: '4' })
+      await ensemble.kill(4)
+      await writer.writesMore()
+      await ensemble.serving([1, 2, 3])
+      await assertDigestsAgree(ensemble, [1, 2, 3])
+      await ensemble.setMembers([1, 2, 3, 4].map(lineOf), [4])
+    }
+  } finally {
+    await writer.stop()
+  }
+  for (const id of [1, 2, 3]) await assertKept(ensemble.port(id), writer.acknowledged)
+})
