@@ -11,6 +11,7 @@ const skip = without('apache-3.9')
 
 interface Cluster extends AsyncDisposable {
   brokers: readonly BrokerProcess[]
+  ensemble: Processes
 }
 
 async function start(zookeeper: 'ours' | 'apache', kinds: readonly ('ours' | 'apache')[]): Promise<Cluster> {
@@ -33,7 +34,7 @@ async function start(zookeeper: 'ours' | 'apache', kinds: readonly ('ours' | 'ap
       await (kind === 'ours' ? broker.startOurs() : broker.startApache())
       brokers.push(broker)
     }
-    return { brokers, [Symbol.asyncDispose]: () => parts.disposeAsync() }
+    return { brokers, ensemble, [Symbol.asyncDispose]: () => parts.disposeAsync() }
   } catch (error) {
     await parts.disposeAsync()
     throw error
@@ -55,19 +56,21 @@ async function makeTopic(brokers: readonly BrokerProcess[]): Promise<void> {
   linesOf(await java('apache-3.9', 'org.apache.kafka.tools.TopicCommand', [...args, ...shape]))
 }
 
+async function acknowledgesMore(brokers: readonly BrokerProcess[], writer: RecordWriter): Promise<void> {
+  const before = writer.acknowledged.size
+  await until(
+    () => writer.acknowledged.size > before + 50,
+    () => `nothing is acknowledged:\n${brokers.map(({ output }) => output.slice(-3000)).join('\n----\n')}`,
+  )
+}
+
 /** Kills each broker in turn, and waits until it is in sync again. */
 async function killEach(
   brokers: readonly BrokerProcess[],
   kinds: readonly ('ours' | 'apache')[],
   writer: RecordWriter,
 ): Promise<void> {
-  const writesMore = async () => {
-    const before = writer.acknowledged.size
-    await until(
-      () => writer.acknowledged.size > before + 50,
-      () => `nothing is acknowledged:\n${brokers.map(({ output }) => output.slice(-3000)).join('\n----\n')}`,
-    )
-  }
+  const writesMore = () => acknowledgesMore(brokers, writer)
   await writesMore()
   for (const [id, broker] of brokers.entries()) {
     const other = brokers[(id + 1) % brokers.length]!
@@ -104,3 +107,34 @@ for (const { title, zookeeper, kinds } of [
     await readTopic(addresses(brokers), 'ledger', values => writer.acknowledged.isSubsetOf(new Set(values)))
   })
 }
+
+test('Apache’s brokers on our ensemble: its leader is killed again and again under load, and nothing acknowledged is lost', {
+  skip,
+}, async () => {
+  const kinds = ['apache', 'apache', 'apache'] as const
+  await using cluster = await start('ours', kinds)
+  const { brokers, ensemble } = cluster
+  await makeTopic(brokers)
+  await using writer = new RecordWriter(addresses(brokers), 'ledger')
+  await acknowledgesMore(brokers, writer)
+  for (let round = 0; round < 3; round++) {
+    const leader = await ensemble.serving([1, 2, 3])
+    await ensemble.kill(leader)
+    await acknowledgesMore(brokers, writer)
+    // The controller works through the new leader.
+    const topic = ['--create', '--topic', `made-${round}`, '--partitions', '1', '--replication-factor', '3']
+    linesOf(
+      await java('apache-3.9', 'org.apache.kafka.tools.TopicCommand', [
+        '--bootstrap-server',
+        brokers[0]!.address,
+        ...topic,
+      ]),
+    )
+    ensemble.start(leader)
+    await ensemble.serving([1, 2, 3])
+    await acknowledgesMore(brokers, writer)
+  }
+  await killEach(brokers, kinds, writer)
+  await writer.stop()
+  await readTopic(addresses(brokers), 'ledger', values => writer.acknowledged.isSubsetOf(new Set(values)))
+})
