@@ -2,20 +2,27 @@
 import { availableParallelism } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { Command, InvalidArgumentError } from 'commander'
+import { plantedBugs } from '../packages/zookeeper-server/test/simulation/planted-bugs.ts'
 import { live } from '../packages/zookeeper-server/test/simulation/scenario.ts'
 
 interface Share {
   first: number
   step: number
   count: number
+  /** The name of a mistake to put into the code first. */
+  bug?: string
 }
 
 type Report = { seed: number; steps: number; acknowledged: number } | { seed: number; error: string }
 
+/** Within so many seeds a planted bug must be found. */
+const mostSeedsForABug = 10_000
+
 if (isMainThread) await command()
 else await work(workerData as Share)
 
-async function work({ first, step, count }: Share): Promise<void> {
+async function work({ first, step, count, bug }: Share): Promise<void> {
+  if (bug !== undefined) plantedBugs[bug]!()
   for (let i = 0; i < count; i++) {
     const seed = first + i * step
     try {
@@ -38,13 +45,18 @@ async function command(): Promise<void> {
     )
     .option('--seeds <count>', 'how many; without it, until stopped', whole)
     .option('--from <seed>', 'the first seed', whole, Math.floor(Math.random() * 2 ** 30))
+    .option(
+      '--planted',
+      'puts one known mistake after another into the code, and tells by which seed it is found',
+    )
     .option('--jobs <count>', 'how many at a time', whole, availableParallelism())
     .addHelpText(
       'after',
-      '\nExamples:\n  npm run sim\n  npm run sim -- --seeds 20000\n  npm run sim -- --from 6 --seeds 1',
+      '\nExamples:\n  npm run sim\n  npm run sim -- --seeds 20000\n  npm run sim -- --planted\n  npm run sim -- --from 6 --seeds 1',
     )
     .parse()
-    .opts<{ seeds?: number; from: number; jobs: number }>()
+    .opts<{ seeds?: number; from: number; jobs: number; planted?: boolean }>()
+  if (options.planted) return findPlantedBugs(options.jobs)
   const { seeds = Number.POSITIVE_INFINITY, from } = options
   const jobs = Math.max(1, Math.min(options.jobs, seeds))
   const startedMs = performance.now()
@@ -90,6 +102,40 @@ async function command(): Promise<void> {
   clearInterval(progress)
   console.error(tell())
   if (total.failures > 0) process.exitCode = 1
+}
+
+async function findPlantedBugs(jobs: number): Promise<void> {
+  const waiting = Object.keys(plantedBugs)
+  const all = waiting.length
+  let missed = 0
+  const takeOne = async () => {
+    for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
+      const seed = await seedThatFinds(bug)
+      if (seed === null) missed++
+      console.log(`${seed === null ? 'NOT FOUND' : `seed ${seed}`.padEnd(9)}  ${bug}`)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, takeOne))
+  console.log(`${all - missed} of ${all} found`)
+  if (missed > 0) process.exitCode = 1
+}
+
+/** A server that breaks in the middle of a step, where nobody can catch it, is found as well. */
+function seedThatFinds(bug: string): Promise<number | null> {
+  const share: Share = { first: 1, step: 1, count: mostSeedsForABug, bug }
+  const worker = new Worker(new URL(import.meta.url), { workerData: share, execArgv: process.execArgv })
+  let last = 0
+  return new Promise(resolve => {
+    worker.on('message', (report: Report) => {
+      last = report.seed
+      if (!('error' in report)) return
+      resolve(report.seed)
+      void worker.terminate()
+    })
+    worker.once('error', () => resolve(last + 1))
+    // A life that never ends leaves nothing to do.
+    worker.once('exit', () => resolve(last === mostSeedsForABug ? null : last + 1))
+  })
 }
 
 function whole(text: string): number {

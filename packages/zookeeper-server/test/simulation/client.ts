@@ -11,7 +11,7 @@ export class SimulatedClient {
   readonly operations: Operation[] = []
   /** Paths of acknowledged creates. */
   readonly created: string[] = []
-  /** What was seen before the watch that should have told of it. */
+  /** What broke a promise: seen before the watch that should have told of it, or written over another's write. */
   readonly surprises: string[] = []
   readonly #world: World
   readonly #name: string
@@ -29,11 +29,12 @@ export class SimulatedClient {
     this.#isStopped = true
   }
 
-  /** Goes on until it is stopped; a session that has expired is followed by another. */
+  /** Goes on until it is stopped; a session that has expired, or whose process died, is followed by another. */
   async run(): Promise<void> {
-    const { clock, network, random } = this.#world.machine(this.#name).start()
     const { chance } = this.#world
+    const machine = this.#world.machine(this.#name)
     while (!this.#isStopped) {
+      const { clock, network, random } = machine.start()
       const session = ++sessions
       const zookeeper = new ZooKeeper({
         connect: this.#connect,
@@ -48,8 +49,11 @@ export class SimulatedClient {
       while (!this.#isStopped && (zookeeper.state === 'connecting' || zookeeper.state === 'connected')) {
         await this.#operate(zookeeper, session, watched)
         await new Promise<void>(resolve => clock.after(chance.between(1, 60), resolve))
+        if (chance.happens(0.005)) break
       }
-      await zookeeper.close()
+      // Some end in order; of others the servers must find out.
+      if (chance.happens(0.5)) await zookeeper.close()
+      machine.kill()
     }
   }
 
@@ -93,6 +97,8 @@ export class SimulatedClient {
         case 3: {
           const before = await zookeeper.getData(path)
           const { mzxid, version } = await zookeeper.setData(path, value, before.stat.version)
+          if (version !== before.stat.version + 1)
+            this.surprises.push(`${path}: ${version} after ${before.stat.version}`)
           note('write', [{ path, value, mzxid, version }])
           break
         }

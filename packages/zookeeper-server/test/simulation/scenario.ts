@@ -250,7 +250,7 @@ function check(members: readonly Member[], clients: readonly SimulatedClient[]):
   assert.deepEqual(
     clients.flatMap(({ surprises }) => surprises),
     [],
-    'a watch is told before what changed is seen',
+    'a watch is told before what changed is seen, and a conditional write is conditional',
   )
   for (const { created } of clients)
     for (const path of created) assert.ok(first!.nodes.has(path), `the acknowledged ${path} is lost`)

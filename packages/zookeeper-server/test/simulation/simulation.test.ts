@@ -22,6 +22,8 @@ test('ensembles that are killed, torn apart and lose power keep what they acknow
     'power loss of all',
     'partition of the leader',
     'failing disk',
+    'joined as participant',
+    'a member left',
   ])
     assert.ok(events.has(event), `${event} never happened`)
   assert.ok(acknowledged > 1_000, `${acknowledged} operations`)
