@@ -11,19 +11,6 @@ export {
   specialXid,
   watcherType,
 } from './codes.ts'
-export {
-  anonymousObserverSid,
-  decodeElectionNotification,
-  type ElectionNotification,
-  electionProtocol,
-  encodeElectionNotification,
-  encodeInitialMessage,
-  type InitialMessage,
-  maxElectionMessageBytes,
-  maxInitialAddressBytes,
-  readInitialMessage,
-  serverState,
-} from './election.ts'
 export { type ErrorName, errorCode, errorName, ZooKeeperError } from './errors.ts'
 export {
   boolean,

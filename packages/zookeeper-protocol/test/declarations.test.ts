@@ -67,7 +67,4 @@ test('events, states, watcher types, create modes and permissions are ZooKeeperâ
   assert.deepEqual(protocol.addWatchMode, facts.addWatchModes)
   assert.deepEqual(protocol.createMode, facts.createModes)
   assert.deepEqual(protocol.permission, facts.perms)
-  assert.deepEqual(protocol.serverState, facts.election.states)
-  assert.equal(protocol.maxInitialAddressBytes, facts.election.initialAddrMaxBytes)
-  assert.equal(protocol.maxElectionMessageBytes, facts.election.maxMessageBytes)
 })

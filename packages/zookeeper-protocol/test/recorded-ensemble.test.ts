@@ -1,4 +1,4 @@
-// Every message of a recorded Apache 3.9 ensemble: clients, quorum, election.
+// Every message of a recorded Apache 3.9 ensemble: clients and quorum.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
@@ -220,29 +220,4 @@ test('quorum connections: discovery, synchronization, broadcast', () => {
   ] as const) {
     assert.ok(seen.has(p.packetType[name]), `the recording has ${name}`)
   }
-})
-
-test('election connections: who calls, and the votes', () => {
-  let voteCount = 0
-  for (const connection of connections.filter(c => c.to.endsWith('election'))) {
-    const calling = bytesOf(connection, '>')
-    const initial = p.readInitialMessage(calling)!
-    assert.deepEqual(p.encodeInitialMessage(initial.message), calling.subarray(0, initial.sizeBytes))
-    for (let length = 0; length < initial.sizeBytes; length++) {
-      assert.equal(p.readInitialMessage(calling.subarray(0, length)), null)
-    }
-    for (const frame of [
-      ...framesOf(calling.subarray(initial.sizeBytes)),
-      ...framesOf(bytesOf(connection, '<')),
-    ]) {
-      const vote = p.decodeElectionNotification(frame)
-      assert.deepEqual(p.encodeElectionNotification(vote), frame)
-      assert.match(vote.config!, /\nversion=\w+$/)
-      for (const length of [27, 43, frame.length - 1]) {
-        assert.throws(() => p.decodeElectionNotification(frame.subarray(0, length)), MalformedBytesError)
-      }
-      voteCount++
-    }
-  }
-  assert.ok(voteCount > 10)
 })

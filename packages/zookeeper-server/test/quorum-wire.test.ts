@@ -8,6 +8,7 @@ import type { Connection } from '@vivarium/platform'
 import { nodeClock } from '@vivarium/platform/node'
 import { packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import {
+  configTextIn,
   decodeNotification,
   encodeNotification,
   initialMessage,
@@ -143,6 +144,10 @@ test('recorded election messages read and write back identically', () => {
       const n = decodeNotification(initial.sid, frame)
       const config = frame.toString('utf8', 44)
       assert.deepEqual(encodeNotification(n, n.state, config).subarray(4), frame)
+      assert.equal(configTextIn(frame), config)
+      const tooLong = Buffer.from(frame)
+      tooLong.writeInt32BE(config.length + 1, 40)
+      assert.throws(() => configTextIn(tooLong), MalformedBytesError)
       notifications++
     })
   }

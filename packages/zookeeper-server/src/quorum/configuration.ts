@@ -33,6 +33,12 @@ export function peerOf(configuration: Configuration, sid: Sid): PeerAddress | nu
   return configuration.peers.find(peer => peer.sid === sid) ?? null
 }
 
+/** Whether who leads cannot go on in another configuration: not as a voter, or not where its learners are connected. */
+export function isDisplaced(before: PeerAddress | null, after: PeerAddress | null): boolean {
+  if (before === null || after === null || after.isObserver) return true
+  return after.host !== before.host || after.quorumPort !== before.quorumPort
+}
+
 export function votersOf(configuration: Configuration): PeerAddress[] {
   return configuration.peers.filter(peer => !peer.isObserver)
 }

@@ -69,9 +69,13 @@ export function encodeNotification(vote: Vote, state: PeerState, configText: str
   return writer.written()
 }
 
-/** The members as the sender knows them; null from servers before 3.5. The length of the text was checked on decoding. */
+/** The members as the sender knows them; null from servers before 3.5. Throws MalformedBytesError. */
 export function configTextIn(frame: Buffer): string | null {
-  return frame.length < 44 || frame.readInt32BE(36) < 2 ? null : frame.toString('utf8', 44)
+  if (frame.length < 44 || frame.readInt32BE(36) < 2) return null
+  const length = frame.readInt32BE(40)
+  if (length < 0 || length > frame.length - 44)
+    throw new MalformedBytesError(`a configuration of ${length} bytes in a message of ${frame.length}`)
+  return frame.toString('utf8', 44, 44 + length)
 }
 
 /** Throws MalformedBytesError for what no version of ZooKeeper sends. */

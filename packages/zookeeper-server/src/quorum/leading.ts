@@ -17,6 +17,7 @@ import {
   type Configuration,
   configurationIn,
   configurationText,
+  isDisplaced,
   isReconfiguration,
   isSuccessor,
   peerOf,
@@ -105,9 +106,10 @@ export class Leading implements Quorum {
 
   #reconfigurationTo(configuration: Configuration): Reconfiguration {
     const { own } = this.#context
-    const then = peerOf(configuration, own.sid)
-    const isMoved = then?.host !== own.host || then.quorumPort !== own.quorumPort
-    return { rule: ruleOf(configuration), mayLead: then?.isObserver === false && !isMoved }
+    return {
+      rule: ruleOf(configuration),
+      mayLead: !isDisplaced(own, peerOf(configuration, own.sid)),
+    }
   }
 
   /** What nobody has agreed on yet gets its first number with this epoch (ZOOKEEPER-1783). */

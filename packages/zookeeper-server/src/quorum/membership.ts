@@ -58,7 +58,9 @@ export class Membership {
 
   /** A configuration was proposed. Resolves once this server will know of it after any crash. */
   async see(configuration: Configuration): Promise<void> {
-    if (this.#files === null || configuration.version === this.#lastSeen.version) return
+    if (this.#files === null) return
+    // It may still be on its way to the disk.
+    if (configuration.version === this.#lastSeen.version) return this.#writing
     this.#lastSeen = configuration
     await this.#write(files => files.propose(configuration))
   }

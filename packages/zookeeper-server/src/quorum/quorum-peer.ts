@@ -23,6 +23,7 @@ import { ownPeer, type ServerSettings } from '../settings.ts'
 import type { ServerStats } from '../stats.ts'
 import {
   type Configuration,
+  isDisplaced,
   isSuccessor,
   memberLines,
   type PeerAddress,
@@ -307,12 +308,10 @@ export class QuorumPeer {
     const { client } = own
     const isMoved = client?.port !== clientBefore?.port || client?.host !== clientBefore?.host
     if (client !== null && isMoved) this.#replica.moveClients(client)
-    const leader = this.#election.vote.leader
+    const { leader } = this.#election.vote
     const isLeaderChanged =
       nextLeader === null
-        ? peerOf(configuration, leader)?.quorumPort !== peerOf(before, leader)?.quorumPort ||
-          peerOf(configuration, leader)?.host !== peerOf(before, leader)?.host ||
-          peerOf(configuration, leader)?.isObserver !== false
+        ? isDisplaced(peerOf(before, leader), peerOf(configuration, leader))
         : nextLeader !== leader
     if (own.isObserver === wasObserver && !isLeaderChanged) return false
     this.#appointed = nextLeader
