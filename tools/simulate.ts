@@ -13,7 +13,10 @@ interface Share {
   bug?: string
 }
 
-type Report = { seed: number; steps: number; acknowledged: number } | { seed: number; error: string }
+type Report =
+  | 'planted'
+  | { seed: number; steps: number; acknowledged: number }
+  | { seed: number; error: string }
 
 /** Within so many seeds a planted bug must be found. */
 const mostSeedsForABug = 10_000
@@ -22,7 +25,10 @@ if (isMainThread) await command()
 else await work(workerData as Share)
 
 async function work({ first, step, count, bug }: Share): Promise<void> {
-  if (bug !== undefined) plantedBugs[bug]!()
+  if (bug !== undefined) {
+    plantedBugs[bug]!()
+    parentPort!.postMessage('planted' satisfies Report)
+  }
   for (let i = 0; i < count; i++) {
     const seed = first + i * step
     try {
@@ -82,6 +88,7 @@ async function command(): Promise<void> {
             execArgv: process.execArgv,
           })
           worker.on('message', (report: Report) => {
+            if (report === 'planted') return
             total.seeds++
             if ('error' in report) {
               total.failures++
@@ -125,16 +132,22 @@ function seedThatFinds(bug: string): Promise<number | null> {
   const share: Share = { first: 1, step: 1, count: mostSeedsForABug, bug }
   const worker = new Worker(new URL(import.meta.url), { workerData: share, execArgv: process.execArgv })
   let last = 0
-  return new Promise(resolve => {
+  let isPlanted = false
+  return new Promise((resolve, reject) => {
+    const found = () => (isPlanted ? resolve(last + 1) : reject(new Error(`it could not be planted: ${bug}`)))
     worker.on('message', (report: Report) => {
+      if (report === 'planted') {
+        isPlanted = true
+        return
+      }
       last = report.seed
       if (!('error' in report)) return
       resolve(report.seed)
       void worker.terminate()
     })
-    worker.once('error', () => resolve(last + 1))
+    worker.once('error', found)
     // A life that never ends leaves nothing to do.
-    worker.once('exit', () => resolve(last === mostSeedsForABug ? null : last + 1))
+    worker.once('exit', () => (last === mostSeedsForABug ? resolve(null) : found()))
   })
 }
 
