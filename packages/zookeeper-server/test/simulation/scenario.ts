@@ -119,7 +119,7 @@ function strike(
       victim.losePower()
     },
     () => {
-      if (!chance.happens(0.3)) return
+      if (!chance.happens(0.6)) return
       events.add('power loss of all')
       for (const member of members) member.losePower()
     },
