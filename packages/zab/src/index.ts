@@ -17,5 +17,5 @@ export {
   type LearnerHistory,
   type Work,
 } from './learner.ts'
-export { hierarchical, joint, majority, type QuorumRule, type Sid } from './quorum.ts'
+export { hierarchical, majority, type QuorumRule, type Sid } from './quorum.ts'
 export { type CommittedTxn, continuePlan, planSync, type SyncPlan } from './synchronization.ts'

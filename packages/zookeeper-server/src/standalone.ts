@@ -1,7 +1,7 @@
 import { errorCode } from '@vivarium/zookeeper-protocol'
 import type { Database } from './database.ts'
-import { Refusal } from './pipeline/refusal.ts'
 import type { Quorum } from './quorum/replica.ts'
+import { Refusal } from './refusal.ts'
 
 /** The quorum of a server on its own: what is durable on its disk is committed. */
 export class StandaloneQuorum implements Quorum {

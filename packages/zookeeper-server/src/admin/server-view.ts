@@ -123,11 +123,11 @@ export class ServerView implements AdminView {
   }
 
   configuration(): [string, string | number][] {
-    const { settings, database } = this.#parts
+    const { settings, database, peer } = this.#parts
     const { values, client, quorum } = settings
     const { data, log } = this.dataSizes()
     const rows: [string, string | number][] = [
-      ['clientPort', client?.port ?? -1],
+      ['clientPort', peer?.own.client?.port ?? client?.port ?? -1],
       ['secureClientPort', -1],
       ['dataDir', database.folders.snapshots],
       ['dataDirSize', data],
@@ -140,7 +140,6 @@ export class ServerView implements AdminView {
       ['clientPortListenBacklog', values.clientPortListenBacklog],
       ['serverId', Number(quorum?.sid ?? 0n)],
     ]
-    const { peer } = this.#parts
     if (peer === null) return rows
     const { own } = peer
     return [

@@ -28,11 +28,11 @@ import { configPath, type DataTree } from '../data-tree.ts'
 import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import { limitsOf, parseQuota, statsOf } from '../quotas.ts'
+import { Refusal } from '../refusal.ts'
 import type { Session, SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
 import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
-import { Refusal } from './refusal.ts'
 
 /** A write that waits for its place in the order. */
 export interface WriteRequest {

@@ -1,5 +1,5 @@
 import { ConfigError, type Property, parseProperties } from '@vivarium/platform'
-import { hierarchical, joint, majority, type QuorumRule, type Sid } from '@vivarium/zab'
+import { hierarchical, majority, type QuorumRule, type Sid } from '@vivarium/zab'
 import { formatZxid, opCode } from '@vivarium/zookeeper-protocol'
 import { decodeEntry } from '../txn.ts'
 
@@ -48,11 +48,6 @@ export function ruleOf(configuration: Configuration): QuorumRule {
   return groups.size > 0
     ? hierarchical(groups.values(), weights)
     : majority(votersOf(configuration).map(peer => peer.sid))
-}
-
-/** Who decides while `lastSeen` may have become the configuration unnoticed. */
-export function jointRuleOf(committed: Configuration, lastSeen: Configuration): QuorumRule {
-  return isSuccessor(lastSeen, committed) ? joint(ruleOf(committed), ruleOf(lastSeen)) : ruleOf(committed)
 }
 
 /** Whether one configuration follows another, with other members. One that only got its first number is no other. */

@@ -80,7 +80,7 @@ export class ElectionConnections {
     this.#addresses = addresses
     if (!isMoved || this.#isStopped) return
     await this.#listener?.close()
-    await this.start(listenOn)
+    if (!this.#isStopped) await this.start(listenOn)
   }
 
   async stop(): Promise<void> {

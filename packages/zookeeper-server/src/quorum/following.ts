@@ -92,7 +92,8 @@ export class Following implements Quorum {
           throw new MalformedBytesError('a REVALIDATE without verdict')
         replica.sessionRevalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
       } else {
-        const isLeaving = membership.isDynamic && (await this.#followMembers(packet))
+        const isLeaving =
+          membership.isDynamic && concernsMembers(packet) && (await this.#followMembers(packet))
         const work = this.#learner.received(fromLeader(packet))
         if (packet.type === packetType.UPTODATE) stream.limitMs = syncLimit * tickMs
         if (work !== null) {
@@ -124,7 +125,7 @@ export class Following implements Quorum {
         return configuration !== null && !isPending && this.#context.activate(configuration, null)
       }
       case packetType.PROPOSAL:
-        if (data !== null && isReconfiguration(data)) await membership.see(configurationIn(data))
+        await membership.see(configurationIn(entryOf(zxid, data)))
         return false
       case packetType.COMMITANDACTIVATE: {
         const { lastSeen } = membership
@@ -132,8 +133,10 @@ export class Following implements Quorum {
           throw new LearnerError(`activating 0x${formatZxid(zxid)}, which was not proposed to this server`)
         return this.#context.activate(lastSeen, nextLeaderIn(data))
       }
-      case packetType.INFORMANDACTIVATE:
-        return this.#context.activate(configurationIn(data!.subarray(8)), nextLeaderIn(data))
+      case packetType.INFORMANDACTIVATE: {
+        const configuration = configurationIn(entryOf(zxid, data?.subarray(8) ?? null))
+        return this.#context.activate(configuration, nextLeaderIn(data))
+      }
       default:
         return false
     }
@@ -302,6 +305,17 @@ function fromLeader(packet: QuorumPacket): FromLeader {
     default:
       throw new LearnerError(`a packet of type ${type}, which this server does not serve`)
   }
+}
+
+const memberPackets: ReadonlySet<number> = new Set([
+  packetType.NEWLEADER,
+  packetType.UPTODATE,
+  packetType.COMMITANDACTIVATE,
+  packetType.INFORMANDACTIVATE,
+])
+
+function concernsMembers({ type, data }: QuorumPacket): boolean {
+  return memberPackets.has(type) || (type === packetType.PROPOSAL && data !== null && isReconfiguration(data))
 }
 
 /** Whom the leader of a reconfiguration names as the next one. */

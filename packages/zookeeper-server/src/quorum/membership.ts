@@ -1,5 +1,5 @@
-import type { QuorumRule } from '@vivarium/zab'
-import { type Configuration, configurationText, isSuccessor, jointRuleOf, ruleOf } from './configuration.ts'
+import type { QuorumRule, Sid } from '@vivarium/zab'
+import { type Configuration, configurationText, isSuccessor, ruleOf } from './configuration.ts'
 import type { ConfigurationFiles } from './configuration-files.ts'
 
 /**
@@ -52,8 +52,9 @@ export class Membership {
     return isSuccessor(this.#lastSeen, this.#committed) ? ruleOf(this.#lastSeen) : null
   }
 
-  get rule(): QuorumRule {
-    return jointRuleOf(this.#committed, this.#lastSeen)
+  /** Whether a server votes, or would once what is under way is agreed on. */
+  isVoter(sid: Sid): boolean {
+    return this.currentRule.voters.has(sid) || this.nextRule?.voters.has(sid) === true
   }
 
   /** A configuration was proposed. Resolves once this server will know of it after any crash. */

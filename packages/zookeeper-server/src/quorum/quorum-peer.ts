@@ -133,7 +133,7 @@ export class QuorumPeer {
     try {
       await this.#connections.start(address)
     } catch (error) {
-      throw cannotBind(error as NodeJS.ErrnoException, address, `server.${this.#myId}`, this.#settings.file)
+      throw this.#cannotBind(error, address)
     }
     background(this.#run(), this.#onFailure)
   }
@@ -326,7 +326,11 @@ export class QuorumPeer {
       this.#electionAddresses(),
       this.#electionListenAddress,
     )
-    background(moved, this.#onFailure)
+    background(moved, error => this.#onFailure(this.#cannotBind(error, this.#electionListenAddress)))
+  }
+
+  #cannotBind(error: unknown, address: Address): Error {
+    return cannotBind(error as NodeJS.ErrnoException, address, `server.${this.#myId}`, this.#settings.file)
   }
 
   // ---- leading and following ----------------------------------------------------------------------------------------------------
@@ -372,13 +376,7 @@ export class QuorumPeer {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code
       if (code === 'EADDRINUSE' || code === 'EACCES') {
-        const address = { host: this.#own.host, port: this.#own.quorumPort }
-        throw cannotBind(
-          error as NodeJS.ErrnoException,
-          address,
-          `server.${this.#own.sid}`,
-          this.#settings.file,
-        )
+        throw this.#cannotBind(error, { host: this.#own.host, port: this.#own.quorumPort })
       }
       if (error instanceof AssertionError) throw error
       reason = (error as Error).message
@@ -426,7 +424,7 @@ export class QuorumPeer {
   }
 
   monitor(): [string, string | number][] {
-    const rows: [string, string | number][] = [['quorum_size', this.membership.rule.voters.size]]
+    const rows: [string, string | number][] = [['quorum_size', this.membership.currentRule.voters.size]]
     if (!(this.#current instanceof Leading)) return rows
     const { learners, synced, observers } = this.#current.followers
     const { last, min, max } = this.#current.proposalSizes

@@ -1,8 +1,9 @@
 import { ConfigError, parseProperties } from '@vivarium/platform'
 import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
-import { Refusal } from '../pipeline/refusal.ts'
+import { Refusal } from '../refusal.ts'
 import {
   type Configuration,
+  isMemberKey,
   type PeerAddress,
   parsePeer,
   readConfiguration,
@@ -31,6 +32,8 @@ function members(current: Configuration, request: ReconfigRequest, zxid: bigint)
   try {
     if (newMembers !== null) {
       const properties = parseProperties(newMembers.replaceAll(',', '\n'), 'newMembers')
+      for (const key of properties.keys())
+        if (!isMemberKey(key) && key !== 'version') throw new Refusal(errorCode.BADARGUMENTS)
       return readConfiguration(properties, zxid, 'newMembers')
     }
     if (current.groups.size > 0) throw new Refusal(errorCode.BADARGUMENTS)

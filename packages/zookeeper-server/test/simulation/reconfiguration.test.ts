@@ -101,6 +101,7 @@ test('what cannot be is refused with Apache’s errors', async () => {
   await refused({ leaving: '1,2' }, errorCode.BADARGUMENTS)
   await refused({ leaving: 'one' }, errorCode.BADARGUMENTS)
   await refused({ members: `${serverLine(1)},group.1=1:2` }, errorCode.BADARGUMENTS)
+  await refused({ members: `${serverLine(1)},${serverLine(2)},tickTime=1` }, errorCode.BADARGUMENTS)
   await refused({ members: [1, 4, 5].map(serverLine).join(',') }, errorCode.NEWCONFIGNOQUORUM)
   assert.equal(ensemble.members[0]!.server!.view.membership().split('\n').length, 5)
 })
