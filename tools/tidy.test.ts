@@ -25,7 +25,7 @@ const mayImport: Record<string, readonly string[]> = {
 /** What decides: no clock, no chance, no file, no socket, no waiting. */
 const pure = [
   /^packages\/zab\/src\//,
-  /^packages\/zookeeper-server\/src\/(data-tree|watches|sessions)/,
+  /^packages\/zookeeper-server\/src\/(data-tree|znodes|watches|sessions)/,
   /^packages\/broker\/src\/groups\/group\.ts$/,
   /^packages\/monitor\/src\/(rules|alerts)\/(engine|lifecycle)/,
 ]

@@ -111,6 +111,12 @@ export class ByteWriter {
     this.#buffer.set(value, at)
   }
 
+  /** The bytes of `source` from `start` to `end`, without a view between. */
+  copy(source: Buffer, start: number, end: number): void {
+    const at = this.reserve(end - start)
+    source.copy(this.#buffer, at, start, end)
+  }
+
   utf8(value: string, byteLength: number = Buffer.byteLength(value)): void {
     const at = this.reserve(byteLength)
     this.#buffer.write(value, at, byteLength, 'utf8')

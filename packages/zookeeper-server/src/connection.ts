@@ -379,7 +379,7 @@ export class ClientConnection implements Watcher {
     const start = this.#beginFrame()
     replyHeader.write(this.#out, { xid, zxid, err: applied.err })
     if (applied.err === errorCode.OK)
-      writeResult(this.#out, this.#host.tree, code === opCode.error ? operation.opCode : code, applied)
+      writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
     this.#endFrame(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()

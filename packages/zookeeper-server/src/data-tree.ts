@@ -1,15 +1,5 @@
-import {
-  type Acl,
-  acl as aclRecord,
-  encode,
-  openAcl,
-  parentOf,
-  readAcl,
-  type Stat,
-  type TxnHeader,
-  vector,
-} from '@vivarium/zookeeper-protocol'
-import { digestVersion, nodeDigest, pathCrcOf } from './digest.ts'
+import { type Acl, openAcl, parentOf, readAcl, type Stat, type TxnHeader } from '@vivarium/zookeeper-protocol'
+import { digestVersion, nodeDigest } from './digest.ts'
 import { containerOwner, ownerKind, ttlOwner } from './ephemeral-owner.ts'
 import {
   LimitedPaths,
@@ -22,54 +12,16 @@ import {
 } from './quotas.ts'
 import { type Txn, unknownCVersion } from './txn.ts'
 import type { Watches } from './watches.ts'
-
-/** One znode. `cversion` counts creations below it only; what clients see is derived in `statOf`. */
-export class Znode {
-  data: Buffer | null
-  acl: readonly Acl[]
-  readonly czxid: bigint
-  mzxid: bigint
-  pzxid: bigint
-  readonly ctimeMs: number
-  mtimeMs: number
-  version = 0
-  cversion = 0
-  aversion = 0
-  readonly ephemeralOwner: bigint
-  children: Set<string> | null = null
-  /** Its share in the digest of the tree. */
-  digest = 0
-  readonly pathCrc: number
-
-  constructor(
-    path: string,
-    data: Buffer | null,
-    acl: readonly Acl[],
-    owner: bigint,
-    zxid: bigint,
-    timeMs: number,
-  ) {
-    this.pathCrc = pathCrcOf(path)
-    this.data = data
-    this.acl = acl
-    this.czxid = zxid
-    this.mzxid = zxid
-    this.pzxid = zxid
-    this.ctimeMs = timeMs
-    this.mtimeMs = timeMs
-    this.ephemeralOwner = owner
-  }
-
-  get childCount(): number {
-    return this.children === null ? 0 : this.children.size
-  }
-}
+import type { Znode } from './znodes/znode.ts'
+import { ZnodeStore } from './znodes/znode-store.ts'
 
 export interface TreeOptions {
   /** TTL znodes: their owner field is told from a session only when this is on (`extendedTypesEnabled`). */
   extendedTypes: boolean
   /** Keep a digest of all znodes (`digest.enabled`). */
   digests: boolean
+  /** 32 bits that nobody outside knows. */
+  hashSeed: number
 }
 
 /** What a transaction did to the tree, for the answer to its client. */
@@ -86,8 +38,9 @@ export interface Applied {
   parts: Applied[] | null
 }
 
-const specialPaths = ['/zookeeper', '/zookeeper/config', '/zookeeper/quota'] as const
 export const configPath = '/zookeeper/config'
+/** In an order that has a walk meet them as Apache writes them into its first snapshot. */
+const specialPaths = ['/zookeeper', quotaRoot, configPath] as const
 const noData = Buffer.alloc(0)
 
 /**
@@ -95,27 +48,28 @@ const noData = Buffer.alloc(0)
  * the same tree on every server. Applying a transaction again that is already in a fuzzily taken snapshot does no harm.
  */
 export class DataTree {
-  readonly nodes = new Map<string, Znode>()
+  readonly nodes: ZnodeStore
   readonly ephemerals = new Map<bigint, Set<string>>()
   readonly containers = new Set<string>()
   readonly ttls = new Set<string>()
   readonly limited = new LimitedPaths()
   readonly #options: TreeOptions
-  readonly #acls = new AclCache()
   lastProcessedZxid = 0n
   /** Sum of the digests of all znodes, modulo 2⁶⁴. */
   digest = 0n
   #dataSizeBytes = 0
-  /** While a snapshot is written: the ACL each znode had when it began, for those that were given another since. */
-  aclsBeforeSnapshot: Map<string, readonly Acl[]> | null = null
+  /** While a snapshot is written: the key of the ACL each znode had when it began, for those given another since. */
+  aclsBeforeSnapshot: Map<string, number> | null = null
 
   constructor(options: TreeOptions) {
     this.#options = options
+    this.nodes = new ZnodeStore(options.hashSeed)
     this.reset()
   }
 
   #addInitial(path: string, acl: readonly Acl[]): void {
-    this.nodes.set(path, new Znode(path, noData, this.#acls.intern(acl), 0n, 0n, 0))
+    const parent = path === '/' ? null : this.nodes.get(parentOf(path)!)!
+    this.nodes.add(path, parent, { data: noData, acl, owner: 0n, kind: 'none', zxid: 0n, timeMs: 0 })
     this.#dataSizeBytes += path.length
   }
 
@@ -137,42 +91,6 @@ export class DataTree {
 
   ephemeralsOf(sessionId: bigint): ReadonlySet<string> {
     return this.ephemerals.get(sessionId) ?? emptySet
-  }
-
-  internAcl(acl: readonly Acl[]): readonly Acl[] {
-    return this.#acls.intern(acl)
-  }
-
-  /** Every ACL in use, with the key it has in snapshots of this process. */
-  aclEntries(): { key: number; acl: readonly Acl[] }[] {
-    return this.#acls.entries()
-  }
-
-  aclKeyOf(acl: readonly Acl[]): number {
-    return this.#acls.keyOf(acl)
-  }
-
-  /** What clients see of a znode. */
-  statOf(node: Znode): Stat {
-    return {
-      czxid: node.czxid,
-      mzxid: node.mzxid,
-      ctime: BigInt(node.ctimeMs),
-      mtime: BigInt(node.mtimeMs),
-      version: node.version,
-      cversion: visibleCversion(node),
-      aversion: node.aversion,
-      ephemeralOwner: this.visibleOwner(node),
-      dataLength: node.data === null ? 0 : node.data.length,
-      numChildren: node.childCount,
-      pzxid: node.pzxid,
-    }
-  }
-
-  visibleOwner(node: Znode): bigint {
-    return ownerKind(node.ephemeralOwner, this.#options.extendedTypes) === 'session'
-      ? node.ephemeralOwner
-      : 0n
   }
 
   /** Applies a committed transaction and tells the watchers. */
@@ -205,7 +123,7 @@ export class DataTree {
           if (part.txn.type === 'error') return { ...nothing, err: part.txn.err }
           if (failed) return nothing
           const applied = this.#apply(header, part.txn, watches)
-          const stat = applied.node === null ? null : this.statOf(applied.node)
+          const stat = applied.node === null ? null : applied.node.stat
           return { ...applied, code: part.code, stat }
         })
         return { ...nothing, parts }
@@ -230,7 +148,6 @@ export class DataTree {
     const parentPath = parentOf(path)
     const parent = parentPath === null ? undefined : this.nodes.get(parentPath)
     if (parent === undefined) return { ...nothing, err: noNode, path }
-    const acl = this.#acls.intern(txn.acl)
     const cversion = txn.parentCVersion === unknownCVersion ? parent.cversion + 1 : txn.parentCVersion
     // Replay over a fuzzy snapshot: the parent may be ahead of this transaction already.
     if (cversion > parent.cversion || header.zxid > parent.pzxid) {
@@ -240,12 +157,18 @@ export class DataTree {
     }
     const existing = this.nodes.get(path)
     if (existing !== undefined) {
-      existing.acl = acl
+      existing.acl = txn.acl
       return { err: nodeExists, code: 0, path, node: existing, stat: null, parts: null }
     }
-    // The bytes may be a slice of a large chunk that was received: keep only what belongs to the znode.
-    const node = new Znode(path, owned(txn.data), acl, owner, header.zxid, Number(header.time))
-    this.#insert(path, parent, node)
+    const node = this.nodes.add(path, parent, {
+      data: txn.data,
+      acl: txn.acl,
+      owner,
+      kind: ownerKind(owner, this.#options.extendedTypes),
+      zxid: header.zxid,
+      timeMs: Number(header.time),
+    })
+    this.#register(path, node)
     this.#digestChanged(node)
     this.#account(path, 1, node.data?.length ?? 0)
     if (path.startsWith(quotaRoot)) this.#quotaCreated(path)
@@ -253,12 +176,10 @@ export class DataTree {
     return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 
-  #insert(path: string, parent: Znode, node: Znode): void {
-    this.nodes.set(path, node)
-    if (parent.children === null) parent.children = new Set()
-    parent.children.add(path.slice(path.lastIndexOf('/') + 1))
-    this.#dataSizeBytes += path.length + (node.data?.length ?? 0)
-    switch (ownerKind(node.ephemeralOwner, this.#options.extendedTypes)) {
+  /** A znode is there now. */
+  #register(path: string, node: Znode): void {
+    this.#dataSizeBytes += sizeOf(node)
+    switch (node.kind) {
       case 'container':
         this.containers.add(path)
         break
@@ -273,6 +194,25 @@ export class DataTree {
     }
   }
 
+  /** A znode goes, for whatever reason. */
+  #remove(path: string, node: Znode): void {
+    this.#dataSizeBytes -= sizeOf(node)
+    switch (node.kind) {
+      case 'container':
+        this.containers.delete(path)
+        break
+      case 'ttl':
+        this.ttls.delete(path)
+        break
+      case 'session': {
+        const paths = this.ephemerals.get(node.ephemeralOwner)
+        if (paths?.delete(path) && paths.size === 0) this.ephemerals.delete(node.ephemeralOwner)
+      }
+    }
+    this.digest = BigInt.asUintN(64, this.digest - BigInt(node.digest))
+    this.nodes.remove(node)
+  }
+
   #delete(path: string, zxid: bigint, watches: Watches | null): Applied {
     const parentPath = parentOf(path)
     const parent = parentPath === null ? undefined : this.nodes.get(parentPath)
@@ -282,17 +222,13 @@ export class DataTree {
       if (node === undefined) this.#digestChanged(parent)
     }
     if (node === undefined || parent === undefined) return { ...nothing, err: noNode, path }
-    parent.children?.delete(path.slice(path.lastIndexOf('/') + 1))
-    if (parent.children?.size === 0) parent.children = null
-    this.nodes.delete(path)
-    this.#dataSizeBytes -= path.length + (node.data?.length ?? 0)
-    this.containers.delete(path)
-    this.ttls.delete(path)
-    const paths = this.ephemerals.get(node.ephemeralOwner)
-    if (paths?.delete(path) && paths.size === 0) this.ephemerals.delete(node.ephemeralOwner)
-    this.digest = BigInt.asUintN(64, this.digest - BigInt(node.digest))
+    // Only in a replay over a fuzzy snapshot: it comes from the future, and will be made again.
+    for (const below of node.childCount === 0 ? [] : [...this.nodes.subtreeOf(node)].slice(1).reverse())
+      this.#remove(below.path, below)
+    const bytes = Math.max(0, node.dataLength)
+    this.#remove(path, node)
     this.#digestChanged(parent)
-    this.#account(path, -1, -(node.data?.length ?? 0))
+    this.#account(path, -1, -bytes)
     if (path.startsWith(quotaRoot)) this.limited.delete(limitedPath(path) ?? '')
     watches?.deleted(path, zxid)
     return { ...nothing, path }
@@ -307,10 +243,10 @@ export class DataTree {
   ): Applied {
     const node = this.nodes.get(path)
     if (node === undefined) return { ...nothing, err: noNode, path }
-    const growth = (data?.length ?? 0) - (node.data?.length ?? 0)
+    const growth = (data?.length ?? 0) - Math.max(0, node.dataLength)
     this.#dataSizeBytes += growth
     this.#account(path, 0, growth)
-    node.data = owned(data)
+    node.data = data
     node.version = version
     node.mzxid = header.zxid
     node.mtimeMs = Number(header.time)
@@ -323,8 +259,8 @@ export class DataTree {
     const node = this.nodes.get(path)
     if (node === undefined) return { ...nothing, err: noNode, path }
     if (this.aclsBeforeSnapshot !== null && !this.aclsBeforeSnapshot.has(path))
-      this.aclsBeforeSnapshot.set(path, node.acl)
-    node.acl = this.#acls.intern(acl)
+      this.aclsBeforeSnapshot.set(path, node.aclKey)
+    node.acl = acl
     node.aversion = version
     this.#digestChanged(node)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
@@ -346,7 +282,7 @@ export class DataTree {
   /** The configuration znode is set by the server itself, not by a transaction of a client. */
   setConfig(text: string, zxid: bigint, timeMs: number): void {
     const node = this.nodes.get(configPath)!
-    this.#dataSizeBytes += Buffer.byteLength(text) - (node.data?.length ?? 0)
+    this.#dataSizeBytes += Buffer.byteLength(text) - Math.max(0, node.dataLength)
     node.data = Buffer.from(text)
     // Set by the server itself, it has no version a client could match.
     node.version = -1
@@ -370,7 +306,7 @@ export class DataTree {
 
   recomputeDigest(): void {
     this.digest = 0n
-    for (const node of this.nodes.values()) {
+    for (const node of this.nodes) {
       node.digest = 0
       this.#digestChanged(node)
     }
@@ -399,18 +335,17 @@ export class DataTree {
     const limited = limitedPath(znode)
     if (limited !== null) this.limited.add(limited)
     const measured = measuredPath(znode)
-    if (measured !== null) this.nodes.get(znode)!.data = usageText(this.#usageBelow(measured))
+    const node = measured === null ? undefined : this.nodes.get(znode)
+    if (measured !== null && node !== undefined) node.data = usageText(this.#usageBelow(measured))
   }
 
   #usageBelow(path: string): { count: number; bytes: number } {
     const total = { count: 0, bytes: 0 }
-    const waiting = [path]
-    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-      const node = this.nodes.get(at)
-      if (node === undefined) continue
+    const top = this.nodes.get(path)
+    if (top === undefined) return total
+    for (const node of this.nodes.subtreeOf(top)) {
       total.count++
-      total.bytes += node.data?.length ?? 0
-      for (const name of node.children ?? []) waiting.push(`${at}/${name}`)
+      total.bytes += Math.max(0, node.dataLength)
     }
     return total
   }
@@ -418,11 +353,8 @@ export class DataTree {
   /** Finds the limits in what was loaded, and counts anew. */
   #loadQuotas(): void {
     this.limited.clear()
-    const waiting: string[] = [quotaRoot]
-    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
-      this.#quotaCreated(at)
-      for (const name of this.nodes.get(at)?.children ?? []) waiting.push(`${at}/${name}`)
-    }
+    const top = this.nodes.get(quotaRoot)!
+    for (const path of Array.from(this.nodes.subtreeOf(top), node => node.path)) this.#quotaCreated(path)
   }
 
   // ---- loading from a snapshot -----------------------------------------------------------------------------------------
@@ -434,22 +366,21 @@ export class DataTree {
     this.containers.clear()
     this.ttls.clear()
     this.limited.clear()
-    this.#acls.clear()
     this.digest = 0n
     this.#dataSizeBytes = 0
     this.lastProcessedZxid = 0n
   }
 
-  /** Adds a znode as a snapshot holds it; parents come before their children. False if the parent is missing. */
-  restoreNode(path: string, node: Znode): boolean {
-    if (path === '/') {
-      this.nodes.set('/', node)
-      this.#dataSizeBytes += 1 + (node.data?.length ?? 0)
-    } else {
-      const parent = this.nodes.get(parentOf(path) ?? '')
-      if (parent === undefined) return false
-      this.#insert(path, parent, node)
-    }
+  /**
+   * Adds a znode as a snapshot holds it: the root with an empty path, the key of its ACL in `nodes.acls`, the 60 bytes of
+   * its StatPersisted. Parents come before their children. False if the parent is missing, or the znode is there already.
+   */
+  restoreNode(path: Buffer, data: Buffer | null, aclKey: number, stat: Buffer): boolean {
+    const kind = ownerKind(stat.readBigInt64BE(44), this.#options.extendedTypes)
+    const node = this.nodes.restore(path, data, aclKey, kind, stat)
+    if (node === undefined) return false
+    if (kind === 'none') this.#dataSizeBytes += sizeOf(node)
+    else this.#register(node.path, node)
     this.#digestChanged(node)
     return true
   }
@@ -460,85 +391,17 @@ export class DataTree {
     for (const path of specialPaths) {
       if (this.nodes.has(path)) continue
       this.#addInitial(path, path === configPath ? readAcl : openAcl)
-      const parent = this.nodes.get(parentOf(path)!)!
-      parent.children ??= new Set()
-      parent.children.add(path.slice(path.lastIndexOf('/') + 1))
     }
     this.#loadQuotas()
   }
 }
 
-/** cversion as clients see it counts creations and deletions; the stored one counts creations alone. */
-export function visibleCversion(node: Znode): number {
-  return (2 * node.cversion - node.childCount) | 0
+/** Bytes of path and data. */
+function sizeOf(node: Znode): number {
+  return node.pathBytes + Math.max(0, node.dataLength)
 }
 
 const nothing: Applied = Object.freeze({ err: 0, code: 0, path: null, node: null, stat: null, parts: null })
 const noNode = -101
 const nodeExists = -110
 const emptySet: ReadonlySet<string> = new Set()
-
-/** Data of znodes lies together in slabs of its own, so that a few bytes never keep a received chunk in memory. */
-const slabBytes = 16 * 1024
-let slab: Buffer = Buffer.alloc(0)
-let slabUsed = 0
-
-/** A copy unless the buffer has its memory to itself. */
-function owned(data: Buffer | null): Buffer | null {
-  if (data === null || data.length === 0) return data === null ? null : noData
-  if (data.buffer.byteLength === data.length) return data
-  const { length } = data
-  if (length > slabBytes / 4) {
-    const copy = Buffer.allocUnsafeSlow(length)
-    copy.set(data)
-    return copy
-  }
-  if (length > slab.length - slabUsed) {
-    slab = Buffer.allocUnsafeSlow(slabBytes)
-    slabUsed = 0
-  }
-  slab.set(data, slabUsed)
-  slabUsed += length
-  return slab.subarray(slabUsed - length, slabUsed)
-}
-
-/** Equal ACLs are stored once, however many znodes have them. */
-class AclCache {
-  readonly #byBytes = new Map<string, readonly Acl[]>()
-  readonly #keys = new Map<readonly Acl[], number>()
-  #nextKey = 1
-
-  intern(acl: readonly Acl[]): readonly Acl[] {
-    if (this.#keys.has(acl) || acl === openAcl) return acl
-    if (isOpen(acl)) return openAcl
-    const bytes = encode(aclVector, acl as Acl[]).toString('latin1')
-    const known = this.#byBytes.get(bytes)
-    if (known !== undefined) return known
-    const kept = acl.map(entry => ({ perms: entry.perms, id: { ...entry.id } }))
-    this.#byBytes.set(bytes, kept)
-    this.#keys.set(kept, this.#nextKey++)
-    return kept
-  }
-
-  /** −1 stands for the open ACL, which is in no table. */
-  keyOf(acl: readonly Acl[]): number {
-    return acl === openAcl ? -1 : this.#keys.get(acl)!
-  }
-
-  entries(): { key: number; acl: readonly Acl[] }[] {
-    return [...this.#keys].map(([acl, key]) => ({ key, acl }))
-  }
-
-  clear(): void {
-    this.#byBytes.clear()
-    this.#keys.clear()
-    this.#nextKey = 1
-  }
-}
-
-const aclVector = vector(aclRecord)
-
-function isOpen(acl: readonly Acl[]): boolean {
-  const [only] = acl
-  return acl.length === 1 && only!.perms === 31 && only!.id.scheme === 'world' && only!.id.id === 'anyone'
-}

@@ -68,6 +68,7 @@ export class Database {
     this.tree = new DataTree({
       extendedTypes: values.extendedTypesEnabled,
       digests: values['digest.enabled'],
+      hashSeed: world.random.below(2 ** 32),
     })
     this.#folders = { snapshots: versionFolder(settings.dataDir), logs: versionFolder(settings.dataLogDir) }
     this.#txnLog = new TxnLog(
@@ -203,6 +204,11 @@ export class Database {
       return
     this.#drawSnapshotPoint()
     this.#txnLog.roll()
+    this.beginSnapshot()
+  }
+
+  /** Writes a snapshot while everything goes on, unless one is being written. */
+  beginSnapshot(): void {
     if (this.#isSnapshotting !== null) return this.#log.warn('Too busy to snap, skipping')
     // A failed snapshot loses nothing: the log still holds every transaction.
     background(this.saveSnapshot(), error => {
@@ -279,13 +285,15 @@ export class Database {
     await this.flush()
     const txns: CommittedTxn[] = []
     let bytes = 0
-    for await (const { zxid, entry } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
-      if (zxid > this.tree.lastProcessedZxid) break
-      const before = txns.at(-1)?.zxid
-      if (before === undefined ? zxid > fromZxid : !follows(zxid, before)) return null
-      bytes += entry.length
-      if (bytes > maxBytes) return null
-      txns.push({ zxid, entry: Buffer.from(entry) })
+    for await (const { records } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
+      for (const { zxid, entry } of records) {
+        if (zxid > this.tree.lastProcessedZxid) return txns
+        const before = txns.at(-1)?.zxid
+        if (before === undefined ? zxid > fromZxid : !follows(zxid, before)) return null
+        bytes += entry.length
+        if (bytes > maxBytes) return null
+        txns.push({ zxid, entry: Buffer.from(entry) })
+      }
     }
     return txns
   }

@@ -26,12 +26,15 @@ const scratch = Buffer.alloc(joinedBytes + statBytes)
 const scratches: (Buffer | undefined)[] = new Array(joinedBytes + 1)
 const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
 /** What lives below /zookeeper differs between servers (quota counts): it does not take part. */
-const takesNoPart = -1
+export const takesNoPart = -1
+const systemFolder = Buffer.from('/zookeeper/')
+const root = 1
 
-/** The part of a znode's digest that its path contributes. */
-export function pathCrcOf(path: string): number {
-  if (path.startsWith('/zookeeper/')) return takesNoPart
-  return crc32(path === '/' ? '' : path)
+/** The part of a znode's digest that its path, in UTF-8, contributes. */
+export function pathCrcOf(path: Buffer): number {
+  if (path.length === root) return crc32('')
+  const isSystem = path.length > systemFolder.length && path.compare(systemFolder, 0, 11, 0, 11) === 0
+  return isSystem ? takesNoPart : crc32(path)
 }
 
 /**

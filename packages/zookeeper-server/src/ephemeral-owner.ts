@@ -10,10 +10,14 @@ export function ttlOwner(ttlMs: bigint): bigint {
   return BigInt.asIntN(64, ttlMark | ttlMs)
 }
 
+export const ownerKinds = ['none', 'session', 'container', 'ttl'] as const
+/** What the owner field says. */
+export type OwnerKind = (typeof ownerKinds)[number]
+
 /**
  * What the owner field says. With extended types off, Apache takes everything but containers for sessions; so do we.
  */
-export function ownerKind(owner: bigint, extendedTypes: boolean): 'none' | 'session' | 'container' | 'ttl' {
+export function ownerKind(owner: bigint, extendedTypes: boolean): OwnerKind {
   if (owner === 0n) return 'none'
   if (owner === containerOwner) return 'container'
   if (extendedTypes && BigInt.asUintN(64, owner) >> 56n === 0xffn) return 'ttl'

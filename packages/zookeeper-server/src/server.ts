@@ -93,8 +93,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     const { quorum } = this.settings
     if (quorum === null) {
       const alone = new StandaloneQuorum(this.#database, (zxid, entry) => this.commit(zxid, entry))
-      await this.#database.saveSnapshot()
       this.#serve('standalone', this.#database.tree.lastProcessedZxid, alone)
+      this.#database.beginSnapshot()
     } else {
       this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, error => this.#fail(error))
       await this.#peer.start()

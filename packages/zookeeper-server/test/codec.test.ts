@@ -4,11 +4,10 @@ import { ByteWriter } from '@vivarium/bytes'
 import { encode, opCode, openAcl, stat } from '@vivarium/zookeeper-protocol'
 import { DataTree } from '../src/data-tree.ts'
 import { containerOwner, ttlOwner } from '../src/ephemeral-owner.ts'
-import { writeStat } from '../src/pipeline/reads.ts'
 import { decodeEntry, encodeEntry, type Txn } from '../src/txn.ts'
 
 test('a stat written by hand is the declared record', () => {
-  const tree = new DataTree({ extendedTypes: true, digests: true })
+  const tree = new DataTree({ extendedTypes: true, digests: true, hashSeed: 1 })
   const owners = [0n, 1n, -1n, 0x7fffffffffffffffn, containerOwner, ttlOwner(12_345n)]
   const header = { clientId: -5n, cxid: 1, zxid: -2n, time: 1_760_000_000_123n, type: opCode.create }
   for (const [index, clientId] of owners.entries()) {
@@ -22,10 +21,10 @@ test('a stat written by hand is the declared record', () => {
     }
     tree.apply({ ...header, clientId, zxid: 0x1_ffff_fff0n + BigInt(index) }, txn, null)
   }
-  for (const node of tree.nodes.values()) {
+  for (const node of tree.nodes) {
     const writer = new ByteWriter(1)
-    writeStat(writer, tree, node)
-    assert.deepEqual(writer.written(), encode(stat, tree.statOf(node)))
+    node.writeStat(writer)
+    assert.deepEqual(writer.written(), encode(stat, node.stat))
   }
 })
 

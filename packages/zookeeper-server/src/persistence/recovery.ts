@@ -38,41 +38,45 @@ export async function recover(
   const sessions = await loadSnapshot(disk, log, folders.snapshots, tree)
   const isEmpty = sessions === null
   const live = sessions ?? new Map<bigint, number>()
-  const committed: CommittedTxn[] = []
+  const newest: CommittedTxn[] = []
   let lastZxid = tree.lastProcessedZxid
   let count = 0
   const startZxid = lastZxid
-  for await (const { zxid, entry, path } of readLog(disk, folders.logs, lastZxid + 1n)) {
-    if (isEmpty && count === 0 && !options.trustEmpty) {
-      throw new DataError(
-        path,
-        'there is a log but no snapshot it could build on',
-        'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
-      )
+  for await (const { path, records } of readLog(disk, folders.logs, lastZxid + 1n)) {
+    for (const { zxid, entry } of records) {
+      if (isEmpty && count === 0 && !options.trustEmpty) {
+        throw new DataError(
+          path,
+          'there is a log but no snapshot it could build on',
+          'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
+        )
+      }
+      if (zxid > lastZxid && !follows(zxid, lastZxid) && !(isEmpty && count === 0))
+        throw missing(path, lastZxid, zxid)
+      applyRecovered(tree, live, entry)
+      count++
+      if (zxid <= lastZxid)
+        log.warn(
+          `Zxid 0x${formatZxid(zxid)} in ${path} is not larger than the one before it, 0x${formatZxid(lastZxid)}`,
+        )
+      lastZxid = zxid
+      newest.push({ zxid, entry })
     }
-    if (zxid > lastZxid && !follows(zxid, lastZxid) && !(isEmpty && count === 0))
-      throw missing(path, lastZxid, zxid)
-    applyRecovered(tree, live, entry)
-    count++
-    if (zxid <= lastZxid)
-      log.warn(
-        `Zxid 0x${formatZxid(zxid)} in ${path} is not larger than the one before it, 0x${formatZxid(lastZxid)}`,
-      )
-    lastZxid = zxid
-    committed.push({ zxid, entry: Buffer.from(entry) })
-    if (committed.length > options.keepCommitted * 2)
-      committed.splice(0, committed.length - options.keepCommitted)
+    if (newest.length > options.keepCommitted * 2) newest.splice(0, newest.length - options.keepCommitted)
   }
-  if (committed.length > options.keepCommitted) committed.splice(0, committed.length - options.keepCommitted)
+  // They share memory with what was read from the log: only those that stay are copied.
+  const committed = newest
+    .slice(-options.keepCommitted)
+    .map(({ zxid, entry }) => ({ zxid, entry: Buffer.from(entry) }))
   await expectNewestState(disk, folders.snapshots, lastZxid)
   log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
-  const newest = count === 0 ? await newestLogged(disk, folders.logs) : null
+  const newestOfAll = count === 0 ? await newestLogged(disk, folders.logs) : null
   return {
     sessions: live,
     lastZxid,
     committed,
     isEmpty: isEmpty && count === 0,
-    isLogStale: newest !== null && newest < startZxid,
+    isLogStale: newestOfAll !== null && newestOfAll < startZxid,
   }
 }
 

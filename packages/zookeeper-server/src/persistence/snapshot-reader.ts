@@ -1,9 +1,9 @@
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
-import type { Disk } from '@vivarium/platform'
-import type { Acl } from '@vivarium/zookeeper-protocol'
+import type { Disk, DiskFile } from '@vivarium/platform'
+import { type Acl, openAcl } from '@vivarium/zookeeper-protocol'
 import { uncompress } from 'snappy'
-import { type DataTree, Znode } from '../data-tree.ts'
+import type { DataTree } from '../data-tree.ts'
 import type { ByteSource } from '../quorum/replica.ts'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
@@ -24,52 +24,43 @@ export async function deserializeDatabase(source: ByteSource, tree: DataTree): P
   const sessions = new Map<bigint, number>()
   for (let left = await input.int(); left > 0; left--) sessions.set(await input.long(), await input.int())
   const acls = await readAcls(input, tree)
-  // Each read waits, and there are millions of znodes: two reads each, by taking the length of what follows along.
+  // There are millions of znodes: what has arrived already is not waited for, and a length is read with what is before it.
   let pathLength = checkedLength(await input.int(), 0, maxStringBytes)
   while (pathLength !== 1) {
-    const head = await input.take(pathLength + 4)
-    const path = pathLength === 0 ? '/' : head.toString('utf8', 0, pathLength)
+    let head = input.take(pathLength + 4)
+    if (!Buffer.isBuffer(head)) head = await head
     const dataLength = checkedLength(head.readInt32BE(pathLength), -1, maxDataBytes)
+    const path = head.subarray(0, pathLength)
     const at = Math.max(dataLength, 0)
-    const rest = await input.take(at + 72)
-    const key = rest.readBigInt64BE(at)
-    const acl = acls.get(key)
-    if (acl === undefined) throw new Error(`znode ${path} has ACL ${key}, which is not in the snapshot`)
-    const node = new Znode(
-      path,
-      dataLength === -1 ? null : Buffer.from(rest.subarray(0, at)),
-      acl,
-      rest.readBigInt64BE(at + 52),
-      rest.readBigInt64BE(at + 8),
-      Number(rest.readBigInt64BE(at + 24)),
-    )
-    node.mzxid = rest.readBigInt64BE(at + 16)
-    node.mtimeMs = Number(rest.readBigInt64BE(at + 32))
-    node.version = rest.readInt32BE(at + 40)
-    node.cversion = rest.readInt32BE(at + 44)
-    node.aversion = rest.readInt32BE(at + 48)
-    node.pzxid = rest.readBigInt64BE(at + 60)
-    if (!tree.restoreNode(path, node)) throw new Error(`znode ${path} stands before its parent`)
+    let rest = input.take(at + 72)
+    if (!Buffer.isBuffer(rest)) rest = await rest
+    const aclKey = acls.get(rest.readBigInt64BE(at))
+    if (aclKey === undefined)
+      throw new Error(`znode ${path} has ACL ${rest.readBigInt64BE(at)}, which is not in the snapshot`)
+    const data = dataLength === -1 ? null : rest.subarray(0, at)
+    if (!tree.restoreNode(path, data, aclKey, rest.subarray(at + 8, at + 68)))
+      throw new Error(`znode ${path} stands before its parent, or twice`)
     pathLength = checkedLength(rest.readInt32BE(at + 68), 0, maxStringBytes)
   }
+  for (const key of acls.values()) tree.nodes.acls.release(key)
   if ((await input.take(1))[0] !== 0x2f) throw new Error('a znode whose path is one character')
   tree.finishRestore()
   return sessions
 }
 
-async function readAcls(input: StreamReader, tree: DataTree): Promise<Map<bigint, readonly Acl[]>> {
-  const acls = new Map<bigint, readonly Acl[]>([
-    [-1n, tree.internAcl([{ perms: 31, id: { scheme: 'world', id: 'anyone' } }])],
-  ])
+/** The ACLs of the snapshot: from the keys they have there to those they have here, each in use. */
+async function readAcls(input: StreamReader, tree: DataTree): Promise<Map<bigint, number>> {
+  const { acls } = tree.nodes
+  const keys = new Map<bigint, number>([[-1n, acls.acquire(openAcl)]])
   for (let left = await input.int(); left > 0; left--) {
     const key = await input.long()
     const acl: Acl[] = []
     for (let entries = await input.int(); entries > 0; entries--) {
       acl.push({ perms: await input.int(), id: { scheme: await input.string(), id: await input.string() } })
     }
-    acls.set(key, tree.internAcl(acl))
+    keys.set(key, acls.acquire(acl))
   }
-  return acls
+  return keys
 }
 
 class StreamReader {
@@ -109,7 +100,6 @@ export async function readSnapshot(
   file: NamedFile,
   tree: DataTree,
 ): Promise<Map<bigint, number>> {
-  const bytes = await uncompressed(file, await disk.readFile(file.path))
   const fail = (problem: string, cause?: unknown) =>
     new DataError(
       file.path,
@@ -117,25 +107,33 @@ export async function readSnapshot(
       'move the file away; the server then starts from the next older snapshot',
       { cause },
     )
-  if (
-    bytes.length < 29 ||
-    bytes.readInt32BE(0) !== snapshotMagic ||
-    bytes.readInt32BE(4) !== snapshotVersion
-  ) {
-    throw fail('this is not a ZooKeeper snapshot')
-  }
-  const source = new BufferSource(bytes, 16)
-  let sessions: Map<bigint, number>
+  const open = await disk.open(file.path, 'read')
   try {
-    sessions = await deserializeDatabase(source, tree)
-  } catch (error) {
-    throw fail(`the snapshot is damaged near position ${source.position}: ${(error as Error).message}`, error)
+    const read = await contentOf(file, open)
+    const source = new CheckedSource(read)
+    try {
+      const header = await source.read(fileHeaderBytes)
+      if (header.readInt32BE(0) !== snapshotMagic || header.readInt32BE(4) !== snapshotVersion)
+        throw new Error('it has another beginning')
+    } catch (error) {
+      throw fail('this is not a ZooKeeper snapshot', error)
+    }
+    let sessions: Map<bigint, number>
+    try {
+      sessions = await deserializeDatabase(source, tree)
+    } catch (error) {
+      throw fail(
+        `the snapshot is damaged near position ${source.position}: ${(error as Error).message}`,
+        error,
+      )
+    }
+    const checksum = source.checksum()
+    const seal = await Promise.resolve(source.read(sealBytes)).catch(() => null)
+    if (seal === null || seal.readUInt32BE(4) !== checksum) throw fail('the checksum does not match')
+    return sessions
+  } finally {
+    await open.close()
   }
-  const sealed = source.position
-  if (bytes.length < sealed + 13 || bytes.readUInt32BE(sealed + 4) !== adler32(bytes.subarray(0, sealed))) {
-    throw fail('the checksum does not match')
-  }
-  return sessions
 }
 
 /** Whether a file could be a whole snapshot, told by its first and last bytes alone. */
@@ -156,11 +154,27 @@ export async function looksWhole(disk: Disk, file: NamedFile): Promise<boolean> 
 }
 
 const snappyMagic = Buffer.from('82534e4150505900', 'hex')
-const maxSnapshotBytes = 2 ** 32
+/** What a packed snapshot may grow to: it is unpacked in memory. */
+const maxUnpackedBytes = 2 ** 32
+const fileHeaderBytes = 16
+const sealBytes = 13
+const chunkBytes = 1024 * 1024
 
-async function uncompressed(file: NamedFile, bytes: Buffer): Promise<Buffer> {
-  if (file.name.endsWith('.gz')) return promisify(gunzip)(bytes, { maxOutputLength: maxSnapshotBytes })
-  if (!file.name.endsWith('.snappy')) return bytes
+/** Reads what a snapshot holds, at a position: from the file as it is, or from what its packing holds. */
+type ReadAt = (into: Uint8Array, position: number) => Promise<number>
+
+async function contentOf(file: NamedFile, open: DiskFile): Promise<ReadAt> {
+  const isGzip = file.name.endsWith('.gz')
+  if (!isGzip && !file.name.endsWith('.snappy')) return (into, position) => open.read(into, position)
+  const packed = Buffer.allocUnsafe(await open.size())
+  await open.read(packed, 0)
+  const bytes = isGzip
+    ? await promisify(gunzip)(packed, { maxOutputLength: maxUnpackedBytes })
+    : await unpackSnappy(file, packed)
+  return async (into, position) => bytes.copy(into, 0, position)
+}
+
+async function unpackSnappy(file: NamedFile, bytes: Buffer): Promise<Buffer> {
   const blocks: Buffer[] = []
   for (let at = 16; at + 4 <= bytes.length; ) {
     const length = bytes.readInt32BE(at)
@@ -177,19 +191,45 @@ async function uncompressed(file: NamedFile, bytes: Buffer): Promise<Buffer> {
   return Buffer.concat(blocks)
 }
 
-class BufferSource implements ByteSource {
-  readonly #bytes: Buffer
-  position: number
+/** Hands out bytes in order, reading ahead, and knows the checksum of all it handed out. */
+class CheckedSource implements ByteSource {
+  readonly #readAt: ReadAt
+  #buffer = Buffer.alloc(0)
+  #offset = 0
+  /** Where the buffer ends. */
+  #end = 0
+  /** Of everything before the buffer. */
+  #checksumBefore = 1
 
-  constructor(bytes: Buffer, position: number) {
-    this.#bytes = bytes
-    this.position = position
+  constructor(readAt: ReadAt) {
+    this.#readAt = readAt
+  }
+
+  get position(): number {
+    return this.#end - (this.#buffer.length - this.#offset)
   }
 
   read(length: number): Promise<Buffer> | Buffer {
-    if (length > this.#bytes.length - this.position) throw new Error('the file ends early')
-    const start = this.position
-    this.position += length
-    return this.#bytes.subarray(start, this.position)
+    if (length > this.#buffer.length - this.#offset) return this.#readLater(length)
+    const start = this.#offset
+    this.#offset += length
+    return this.#buffer.subarray(start, this.#offset)
+  }
+
+  async #readLater(length: number): Promise<Buffer> {
+    this.#checksumBefore = this.checksum()
+    const held = this.#buffer.subarray(this.#offset)
+    const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, length - held.length))
+    const count = await this.#readAt(chunk, this.#end)
+    this.#buffer = Buffer.concat([held, chunk.subarray(0, count)])
+    this.#offset = 0
+    this.#end += count
+    if (length > this.#buffer.length) throw new Error('the file ends early')
+    return this.read(length)
+  }
+
+  /** Adler-32 of everything handed out so far. */
+  checksum(): number {
+    return adler32(this.#buffer.subarray(0, this.#offset), this.#checksumBefore)
   }
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { ByteWriter } from '@vivarium/bytes'
 import type { Disk, DiskFile } from '@vivarium/platform'
-import { type Acl, acl } from '@vivarium/zookeeper-protocol'
-import type { DataTree, Znode } from '../data-tree.ts'
+import { acl } from '@vivarium/zookeeper-protocol'
+import type { DataTree } from '../data-tree.ts'
 import { adler32 } from './adler32.ts'
 import { snapshotName } from './file-names.ts'
 import { packers, type SnapshotPacking } from './snapshot-packing.ts'
@@ -11,7 +11,10 @@ export const snapshotMagic = 0x5a4b534e
 export const snapshotVersion = 2
 
 /** How much is serialised in one go: small enough that nobody waits. */
-const chunkBytes = 64 * 1024
+const chunkBytes = 256 * 1024
+
+/** How much of a snapshot is written before it is synced. */
+const unsyncedBytes = 8 * 1024 * 1024
 
 /**
  * The database as the body of a snapshot: sessions, ACLs, znodes, end mark, in chunks. The tree may change between two
@@ -19,16 +22,17 @@ const chunkBytes = 64 * 1024
  */
 export function* serializeDatabase(tree: DataTree, sessions: ReadonlyMap<bigint, number>): Generator<Buffer> {
   const startZxid = tree.lastProcessedZxid
-  const aclsBefore = new Map<string, readonly Acl[]>()
+  const aclsBefore = new Map<string, number>()
   tree.aclsBeforeSnapshot = aclsBefore
   try {
     const out = new ByteWriter(chunkBytes * 2)
     writeSessions(out, sessions)
     writeAcls(out, tree)
-    for (const [path, node] of tree.nodes) {
+    for (const node of tree.nodes) {
       // Created since the start: the replay creates it, with an ACL the table above may lack.
       if (node.czxid > startZxid) continue
-      writeNode(out, path, node, tree.aclKeyOf(aclsBefore.get(path) ?? node.acl))
+      const before = aclsBefore.size === 0 ? undefined : aclsBefore.get(node.path)
+      node.writePersisted(out, before ?? node.aclKey)
       if (out.length < chunkBytes) continue
       yield Buffer.from(out.written())
       out.reset()
@@ -50,36 +54,13 @@ function writeSessions(out: ByteWriter, sessions: ReadonlyMap<bigint, number>): 
 }
 
 function writeAcls(out: ByteWriter, tree: DataTree): void {
-  const entries = tree.aclEntries()
+  const entries = tree.nodes.acls.entries()
   out.int32(entries.length)
   for (const entry of entries) {
     out.safeInt64(entry.key)
     out.int32(entry.acl.length)
     for (const one of entry.acl) acl.write(out, one)
   }
-}
-
-function writeNode(out: ByteWriter, path: string, node: Znode, aclKey: number): void {
-  const name = path === '/' ? '' : path
-  const length = Buffer.byteLength(name)
-  out.int32(length)
-  out.utf8(name, length)
-  if (node.data === null) {
-    out.int32(-1)
-  } else {
-    out.int32(node.data.length)
-    out.bytes(node.data)
-  }
-  out.safeInt64(aclKey)
-  out.int64(node.czxid)
-  out.int64(node.mzxid)
-  out.safeInt64(node.ctimeMs)
-  out.safeInt64(node.mtimeMs)
-  out.int32(node.version)
-  out.int32(node.cversion)
-  out.int32(node.aversion)
-  out.int64(node.ephemeralOwner)
-  out.int64(node.pzxid)
 }
 
 /**
@@ -107,7 +88,10 @@ export async function writeSnapshot(
     header.int32(snapshotVersion)
     header.int64(-1n)
     await sealed.write(header.written())
-    for (const chunk of serializeDatabase(tree, sessions)) await sealed.write(chunk)
+    for (const chunk of serializeDatabase(tree, sessions)) {
+      await sealed.write(chunk)
+      await sealed.syncNowAndThen()
+    }
     // Zeros stand for a tree nothing was written to yet. The tree went on while it was written: whoever replays up to here must arrive at this digest.
     const digest = { zxid: tree.lastProcessedZxid, value: zxid === 0n ? 0n : tree.digest }
     await sealed.seal()
@@ -138,6 +122,7 @@ class SealedWriter {
   readonly #file: DiskFile
   readonly #pack: (bytes: Buffer) => Promise<Buffer>
   #position = 0
+  #syncedPosition = 0
   #checksum = 1
 
   constructor(file: DiskFile, pack: (bytes: Buffer) => Promise<Buffer>) {
@@ -158,6 +143,13 @@ class SealedWriter {
   async #put(bytes: Buffer): Promise<void> {
     await this.#file.write([bytes], this.#position)
     this.#position += bytes.length
+  }
+
+  /** The disk would be busy for long if everything had to be synced at the end, and the log would wait for it. */
+  async syncNowAndThen(): Promise<void> {
+    if (this.#position - this.#syncedPosition < unsyncedBytes) return
+    this.#syncedPosition = this.#position
+    await this.#file.sync()
   }
 
   async seal(): Promise<void> {

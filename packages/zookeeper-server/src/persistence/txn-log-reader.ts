@@ -6,6 +6,8 @@ import { listFiles, type NamedFile } from './file-names.ts'
 import { endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
 
 const chunkBytes = 256 * 1024
+/** Checksum and length. */
+const recordHeadBytes = 12
 /** Larger than any transaction: jute.maxbuffer bounds a request to 1 MiB, a multi of such is refused. */
 const maxEntryBytes = 256 * 1024 * 1024
 
@@ -19,10 +21,11 @@ export interface LogRecord {
 }
 
 /**
- * Reads the records of one log file in order. Ends at padding, at the end of the file or at a torn last record; a record
+ * Reads the records of one log file in order, in batches of those that one read brought. Ends at padding, at the end of the file or at a torn last record; a record
  * that is complete and wrong is an error, since it may have been acknowledged.
  */
-export async function* readLogFile(disk: Disk, path: string, isNewest: boolean): AsyncGenerator<LogRecord> {
+export async function* readLogFile(disk: Disk, path: string, isNewest: boolean): AsyncGenerator<LogRecord[]> {
+  let batch: LogRecord[] = []
   const file = await disk.open(path, 'read')
   try {
     const reader = new ChunkedReader(file)
@@ -43,40 +46,52 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       )
     }
     for (;;) {
+      if (batch.length > 0 && !reader.hasRecord) {
+        yield batch
+        batch = []
+      }
       const start = reader.position
-      const head = await reader.take(12)
-      if (head === null) return
+      let head = reader.take(recordHeadBytes)
+      if (head instanceof Promise) head = await head
+      if (head === null) break
       const length = head.readInt32BE(8)
-      if (length === 0) return
+      if (length === 0) break
       if (length < 0 || length > maxEntryBytes) throw damaged(path, start, `a record of ${length} bytes`)
-      const record = await reader.take(length + 1)
+      let record = reader.take(length + 1)
+      if (record instanceof Promise) record = await record
       if (record === null || record[length] !== endOfRecord) {
         // Only what was never synced can be torn, and only at the very end: something readable behind it is damage.
         if (record !== null && (await reader.hasMore()))
           throw damaged(path, start, 'a record without end mark, with data behind it')
-        return
+        break
       }
       const entry = record.subarray(0, length)
       if (head.readUInt32BE(4) !== adler32(entry))
         throw damaged(path, start, 'a record whose checksum does not match')
       if (length < 32) throw damaged(path, start, 'a record too short for a transaction')
-      yield { zxid: entry.readBigInt64BE(12), entry, end: reader.position }
+      batch.push({ zxid: entry.readBigInt64BE(12), entry, end: reader.position })
     }
+    if (batch.length > 0) yield batch
   } finally {
     await file.close()
   }
 }
 
-/** All records from `fromZxid` on, over all files. */
+/** All records from `fromZxid` on, over all files, in batches. */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
-): AsyncGenerator<LogRecord & { path: string }> {
+): AsyncGenerator<{ path: string; records: LogRecord[] }> {
   const files = await filesFrom(disk, folder, fromZxid)
   for (const [index, file] of files.entries()) {
-    for await (const record of readLogFile(disk, file.path, index === files.length - 1)) {
-      if (record.zxid >= fromZxid) yield { ...record, path: file.path }
+    for await (const batch of readLogFile(disk, file.path, index === files.length - 1)) {
+      const first = batch.findIndex(record => record.zxid >= fromZxid)
+      if (first !== -1)
+        yield {
+          path: file.path,
+          records: batch.slice(first).filter(record => record.zxid >= fromZxid),
+        }
     }
   }
 }
@@ -87,7 +102,8 @@ export async function newestLogged(disk: Disk, folder: string): Promise<bigint |
   let newest: bigint | null = null
   // A file that was begun just before a crash may hold nothing: then the one before it tells.
   for (const [index, file] of [...files.entries()].reverse()) {
-    for await (const { zxid } of readLogFile(disk, file.path, index === files.length - 1)) newest = zxid
+    for await (const batch of readLogFile(disk, file.path, index === files.length - 1))
+      newest = batch.at(-1)!.zxid
     if (newest !== null) return newest
   }
   return null
@@ -118,10 +134,12 @@ export async function endOfZxid(
 ): Promise<{ end: number; isFound: boolean }> {
   let end = logHeaderBytes
   let isFound = false
-  for await (const record of readLogFile(disk, path, true)) {
-    if (record.zxid > zxid) break
-    end = record.end
-    isFound ||= record.zxid === zxid
+  for await (const batch of readLogFile(disk, path, true)) {
+    for (const record of batch) {
+      if (record.zxid > zxid) return { end, isFound }
+      end = record.end
+      isFound ||= record.zxid === zxid
+    }
   }
   return { end, isFound }
 }
@@ -150,8 +168,23 @@ class ChunkedReader {
     return this.#filePosition - (this.#buffer.length - this.#offset)
   }
 
+  /** Whether the next record, whole or not, has been read already. */
+  get hasRecord(): boolean {
+    const buffered = this.#buffer.length - this.#offset
+    if (buffered < recordHeadBytes) return false
+    const length = this.#buffer.readInt32BE(this.#offset + 8)
+    return buffered >= recordHeadBytes + length + 1
+  }
+
   /** The next `length` bytes, or null if the file ends before. Padding counts as bytes. */
-  async take(length: number): Promise<Buffer | null> {
+  take(length: number): Buffer | null | Promise<Buffer | null> {
+    if (this.#buffer.length - this.#offset < length) return this.#takeLater(length)
+    const taken = this.#buffer.subarray(this.#offset, this.#offset + length)
+    this.#offset += length
+    return taken
+  }
+
+  async #takeLater(length: number): Promise<Buffer | null> {
     while (this.#buffer.length - this.#offset < length) {
       const missing = length - (this.#buffer.length - this.#offset)
       const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, missing))
@@ -161,9 +194,7 @@ class ChunkedReader {
       this.#buffer = Buffer.concat([this.#buffer.subarray(this.#offset), chunk.subarray(0, count)])
       this.#offset = 0
     }
-    const taken = this.#buffer.subarray(this.#offset, this.#offset + length)
-    this.#offset += length
-    return taken
+    return this.take(length)
   }
 
   /** Whether anything but zeros follows. */

@@ -461,6 +461,6 @@ function newNode(
     aversion: 0,
     ephemeralOwner,
     childCount: 0,
-    pathCrc: pathCrcOf(path),
+    pathCrc: pathCrcOf(Buffer.from(path)),
   })
 }

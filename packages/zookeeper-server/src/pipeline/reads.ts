@@ -26,7 +26,7 @@ import {
   whoAmIResponse,
   writeMultiResponse,
 } from '@vivarium/zookeeper-protocol'
-import { type DataTree, visibleCversion, type Znode } from '../data-tree.ts'
+import type { DataTree } from '../data-tree.ts'
 import type { Watcher, Watches, WatchMode } from '../watches.ts'
 import { isAllowed, maskedAcl } from './access.ts'
 
@@ -118,8 +118,8 @@ function getData(path: string, watch: boolean, context: ReadContext, out: ByteWr
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
-  writeBuffer(out, node.data)
-  writeStat(out, context.tree, node)
+  node.writeData(out)
+  node.writeStat(out)
   return errorCode.OK
 }
 
@@ -129,7 +129,7 @@ function exists(path: string, watch: boolean, context: ReadContext, out: ByteWri
   if (node !== undefined && !mayRead(node.acl, context)) return errorCode.NOAUTH
   if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
   if (node === undefined) return errorCode.NONODE
-  writeStat(out, context.tree, node)
+  node.writeStat(out)
   return errorCode.OK
 }
 
@@ -144,8 +144,9 @@ function getChildren(
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
-  writeChildren(out, node)
-  if (withStat) writeStat(out, context.tree, node)
+  out.int32(node.childCount)
+  for (const child of context.tree.nodes.childrenOf(node)) child.writeName(out)
+  if (withStat) node.writeStat(out)
   return errorCode.OK
 }
 
@@ -154,7 +155,7 @@ function getAcl(path: string, context: ReadContext, out: ByteWriter): number {
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context, permission.READ | permission.ADMIN)) return errorCode.NOAUTH
   const acl = context.skipAcl ? (node.acl as Acl[]) : maskedAcl(node.acl, context.identities)
-  getAclResponse.write(out, { acl, stat: context.tree.statOf(node) })
+  getAclResponse.write(out, { acl, stat: node.stat })
   return errorCode.OK
 }
 
@@ -170,10 +171,13 @@ function multiRead(reader: ByteReader, context: ReadContext, out: ByteWriter): n
     if (!mayRead(node.acl, context)) return { type: -1, err: errorCode.NOAUTH }
     if (op.type === opCode.getData) {
       if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
-      return { type: opCode.getData, data: node.data, stat: context.tree.statOf(node) }
+      return { type: opCode.getData, data: node.data, stat: node.stat }
     }
     if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
-    return { type: opCode.getChildren, children: [...(node.children ?? [])] }
+    return {
+      type: opCode.getChildren,
+      children: Array.from(context.tree.nodes.childrenOf(node), child => child.name),
+    }
   })
   writeMultiResponse(out, results)
   return errorCode.OK
@@ -253,16 +257,7 @@ function countDescendants(path: string, context: ReadContext, out: ByteWriter): 
   const node = context.tree.nodes.get(path)
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
-  let count = 0
-  // Not by recursion: how deep a tree is, clients decide.
-  const parents = [path]
-  for (let parent = parents.pop(); parent !== undefined; parent = parents.pop()) {
-    const { children } = context.tree.nodes.get(parent)!
-    if (children === null) continue
-    count += children.size
-    for (const name of children) parents.push(parent === '/' ? `/${name}` : `${parent}/${name}`)
-  }
-  out.int32(count)
+  out.int32(context.tree.nodes.descendantsOf(node))
   return errorCode.OK
 }
 
@@ -272,34 +267,4 @@ function clientInfoOf(identity: Id): { authScheme: string; user: string } {
     authScheme: identity.scheme ?? '',
     user: identity.scheme === 'digest' ? name.split(':', 1)[0]! : name,
   }
-}
-
-function writeBuffer(out: ByteWriter, data: Buffer | null): void {
-  if (data === null) return out.int32(-1)
-  out.int32(data.length)
-  out.bytes(data)
-}
-
-function writeChildren(out: ByteWriter, node: Znode): void {
-  out.int32(node.childCount)
-  for (const name of node.children ?? []) {
-    const length = Buffer.byteLength(name)
-    out.int32(length)
-    out.utf8(name, length)
-  }
-}
-
-/** The 68 bytes of a Stat without an object between; `statOf` and its record say the same (a test holds them together). */
-export function writeStat(out: ByteWriter, tree: DataTree, node: Znode): void {
-  out.int64(node.czxid)
-  out.int64(node.mzxid)
-  out.safeInt64(node.ctimeMs)
-  out.safeInt64(node.mtimeMs)
-  out.int32(node.version)
-  out.int32(visibleCversion(node))
-  out.int32(node.aversion)
-  out.int64(tree.visibleOwner(node))
-  out.int32(node.data === null ? 0 : node.data.length)
-  out.int32(node.childCount)
-  out.int64(node.pzxid)
 }

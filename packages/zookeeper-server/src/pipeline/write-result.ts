@@ -7,11 +7,10 @@ import {
   type Stat,
   writeMultiResponse,
 } from '@vivarium/zookeeper-protocol'
-import type { Applied, DataTree } from '../data-tree.ts'
-import { writeStat } from './reads.ts'
+import type { Applied } from '../data-tree.ts'
 
 /** The body of a write's reply. */
-export function writeResult(out: ByteWriter, tree: DataTree, code: number, applied: Applied): void {
+export function writeResult(out: ByteWriter, code: number, applied: Applied): void {
   switch (code) {
     case opCode.create:
       return createResponse.write(out, { path: applied.path! })
@@ -19,14 +18,13 @@ export function writeResult(out: ByteWriter, tree: DataTree, code: number, appli
     case opCode.createContainer:
     case opCode.createTTL:
       createResponse.write(out, { path: applied.path! })
-      return writeStat(out, tree, applied.node!)
+      return applied.node!.writeStat(out)
     case opCode.setData:
     case opCode.setACL:
-      return writeStat(out, tree, applied.node!)
+      return applied.node!.writeStat(out)
     case opCode.reconfig:
-      out.int32(applied.node!.data!.length)
-      out.bytes(applied.node!.data!)
-      return writeStat(out, tree, applied.node!)
+      applied.node!.writeData(out)
+      return applied.node!.writeStat(out)
     case opCode.multi:
       return writeMultiResponse(out, multiResults(applied.parts!))
   }

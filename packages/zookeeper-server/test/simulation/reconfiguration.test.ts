@@ -47,7 +47,9 @@ test('the members are numbered with the first epoch, and written beside zoo.cfg 
 })
 
 test('a server joins, counts, and leaves; clients that watch the configuration hear of it', async () => {
-  const { world, ensemble, zookeeper } = await serving()
+  const { world, ensemble } = await serving()
+  const zookeeper = clientOn('10.0.1.2', world, `${leaderOf(ensemble).host}:2181`)
+  await during(world, zookeeper.connected())
   const joiner = await startJoiner(world, ensemble)
   let changes = 0
   await during(world, zookeeper.getData('/zookeeper/config', { watch: () => changes++ }))

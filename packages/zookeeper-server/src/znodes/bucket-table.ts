@@ -1,0 +1,91 @@
+import { field, type Rows } from './rows.ts'
+
+const segmentShift = 16
+const segmentLength = 1 << segmentShift
+const firstLevel = 10
+/** Buckets per row. */
+const slack = 2
+
+/**
+ * Which rows have which hash. Grows by linear hashing: each row that is added may split one bucket, so that no single
+ * addition ever waits for a table to be built anew. Chains run through the rows themselves.
+ */
+export class BucketTable {
+  #segments: Uint32Array[] = [new Uint32Array(segmentLength)]
+  /** Buckets 0 … 2^level − 1, of which those before `#split` have been split into two already. */
+  #level = firstLevel
+  #split = 0
+  #rowCount = 0
+
+  /** The first row that may have this hash; `nextInBucket` leads on. */
+  first(hash: number): number {
+    return this.#get(this.#bucketOf(hash))
+  }
+
+  add(rows: Rows, row: number): void {
+    this.#put(rows, row)
+    this.#rowCount++
+    for (let i = 0; i < slack && this.#rowCount * slack > this.#count; i++) this.#splitNext(rows)
+  }
+
+  remove(rows: Rows, row: number): void {
+    const bucket = this.#bucketOf(rows.get(row, field.hash))
+    const next = rows.get(row, field.nextInBucket)
+    let before = this.#get(bucket)
+    if (before === row) {
+      this.#set(bucket, next)
+    } else {
+      while (rows.get(before, field.nextInBucket) !== row) before = rows.get(before, field.nextInBucket)
+      rows.set(before, field.nextInBucket, next)
+    }
+    this.#rowCount--
+  }
+
+  clear(): void {
+    this.#segments = [new Uint32Array(segmentLength)]
+    this.#level = firstLevel
+    this.#split = 0
+    this.#rowCount = 0
+  }
+
+  get #count(): number {
+    return 2 ** this.#level + this.#split
+  }
+
+  #bucketOf(hash: number): number {
+    const bucket = hash & (2 ** this.#level - 1)
+    return bucket < this.#split ? hash & (2 ** (this.#level + 1) - 1) : bucket
+  }
+
+  #splitNext(rows: Rows): void {
+    if (this.#count === this.#segments.length << segmentShift)
+      this.#segments.push(new Uint32Array(segmentLength))
+    const bucket = this.#split
+    let row = this.#get(bucket)
+    this.#set(bucket, 0)
+    this.#set(this.#count, 0)
+    this.#split++
+    while (row !== 0) {
+      const next = rows.get(row, field.nextInBucket)
+      this.#put(rows, row)
+      row = next
+    }
+    if (this.#split < 2 ** this.#level) return
+    this.#level++
+    this.#split = 0
+  }
+
+  #put(rows: Rows, row: number): void {
+    const bucket = this.#bucketOf(rows.get(row, field.hash))
+    rows.set(row, field.nextInBucket, this.#get(bucket))
+    this.#set(bucket, row)
+  }
+
+  #get(bucket: number): number {
+    return this.#segments[bucket >>> segmentShift]![bucket & (segmentLength - 1)]!
+  }
+
+  #set(bucket: number, row: number): void {
+    this.#segments[bucket >>> segmentShift]![bucket & (segmentLength - 1)] = row
+  }
+}

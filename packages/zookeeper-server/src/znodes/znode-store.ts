@@ -1,0 +1,264 @@
+import type { Acl } from '@vivarium/zookeeper-protocol'
+import { pathCrcOf, takesNoPart } from '../digest.ts'
+import { type OwnerKind, ownerKinds } from '../ephemeral-owner.ts'
+import { AclTable } from './acl-table.ts'
+import { Arena } from './arena.ts'
+import { BucketTable } from './bucket-table.ts'
+import { type HashedPath, PathHasher } from './path-hash.ts'
+import { field, Rows, statBytes } from './rows.ts'
+import { Znode, type ZnodeMemory } from './znode.ts'
+
+/** What a znode begins with. */
+export interface NewZnode {
+  data: Uint8Array | null
+  acl: readonly Acl[]
+  owner: bigint
+  kind: OwnerKind
+  zxid: bigint
+  timeMs: number
+}
+
+/** A walk over znodes that the tree may change under. */
+interface Cursor {
+  /** The row that comes next; 0 at the end. */
+  next: number
+}
+
+/**
+ * Every znode by its path, and the tree they form. Millions of them cost the garbage collector nothing: all lie in memory
+ * outside the JavaScript heap, in rows that are linked into a tree and found through a hash of the path.
+ */
+export class ZnodeStore implements Iterable<Znode> {
+  readonly acls: AclTable = new AclTable()
+  readonly #rows = new Rows()
+  readonly #contents = new Arena()
+  readonly #memory: ZnodeMemory = { rows: this.#rows, contents: this.#contents, acls: this.acls }
+  readonly #hasher: PathHasher
+  readonly #buckets = new BucketTable()
+  readonly #cursors = new Set<Cursor>()
+  #root = 0
+  #size = 0
+
+  /** `hashSeed`: 32 bits that nobody outside knows. */
+  constructor(hashSeed: number) {
+    this.#hasher = new PathHasher(hashSeed)
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get(path: string): Znode | undefined {
+    return this.#viewOf(this.#find(this.#hasher.ofString(path)))
+  }
+
+  has(path: string): boolean {
+    return this.#find(this.#hasher.ofString(path)) !== 0
+  }
+
+  /** Adds a znode that is not there yet, below one that is, or the root with null. */
+  add(path: string, parent: Znode | null, { data, acl, owner, kind, zxid, timeMs }: NewZnode): Znode {
+    const key = this.acls.acquire(acl)
+    const row = this.#insert(this.#hasher.ofString(path), parent?.row ?? 0, data, key, kind)
+    const view = this.#rows.viewOf(row)
+    const start = this.#rows.startOf(row)
+    this.#rows.bytesOf(row).fill(0, start, start + statBytes)
+    const znode = new Znode(this.#memory, row)
+    view.setBigInt64(start + field.czxid, zxid)
+    view.setBigInt64(start + field.ctimeMs, BigInt(timeMs))
+    view.setBigInt64(start + field.ephemeralOwner, owner)
+    znode.mzxid = zxid
+    znode.pzxid = zxid
+    znode.mtimeMs = timeMs
+    return znode
+  }
+
+  /**
+   * Adds a znode as a snapshot holds it; an empty path is the root's. Undefined if its parent is missing. `aclKey` is in
+   * use already; the 60 bytes of `stat` are StatPersisted.
+   */
+  restore(
+    path: Buffer,
+    data: Uint8Array | null,
+    aclKey: number,
+    kind: OwnerKind,
+    stat: Buffer,
+  ): Znode | undefined {
+    const isRoot = path.length === 0
+    const parent = isRoot ? 0 : this.#find(this.#parentPath(path))
+    if (parent === 0 && !isRoot) return undefined
+    const full = isRoot ? rootPath : path
+    const hashed = this.#hasher.ofBytes(full, 0, full.length)
+    if (this.#find(hashed) !== 0) return undefined
+    this.acls.retain(aclKey)
+    const row = this.#insert(hashed, parent, data, aclKey, kind)
+    stat.copy(this.#rows.bytesOf(row), this.#rows.startOf(row), 0, statBytes)
+    return new Znode(this.#memory, row)
+  }
+
+  #parentPath(path: Buffer): HashedPath {
+    const slash = path.lastIndexOf(0x2f)
+    return this.#hasher.ofBytes(path, 0, Math.max(1, slash))
+  }
+
+  /** Removes a znode that has no children. */
+  remove(znode: Znode): void {
+    const { row } = znode
+    for (const cursor of this.#cursors) if (cursor.next === row) cursor.next = this.#behind(row, 0)
+    this.#unlink(row)
+    this.#buckets.remove(this.#rows, row)
+    this.acls.release(znode.aclKey)
+    this.#contents.free(this.#rows.get(row, field.content))
+    this.#rows.free(row)
+    this.#size--
+  }
+
+  clear(): void {
+    for (const cursor of this.#cursors) cursor.next = 0
+    this.#rows.clear()
+    this.#contents.clear()
+    this.#buckets.clear()
+    this.acls.clear()
+    this.#root = 0
+    this.#size = 0
+  }
+
+  // ---- walks -------------------------------------------------------------------------------------------------------------
+
+  /**
+   * Every znode, parents before their children. The tree may change meanwhile: whoever was there at the start and still
+   * is comes once, who is made meanwhile may come.
+   */
+  *[Symbol.iterator](): Generator<Znode> {
+    const cursor: Cursor = { next: this.#root }
+    this.#cursors.add(cursor)
+    try {
+      while (cursor.next !== 0) {
+        const row = cursor.next
+        cursor.next = this.#after(row, 0)
+        yield new Znode(this.#memory, row)
+      }
+    } finally {
+      this.#cursors.delete(cursor)
+    }
+  }
+
+  /** The children of a znode, in no order. Not to be changed meanwhile. */
+  *childrenOf(znode: Znode): Generator<Znode> {
+    let row = this.#rows.get(znode.row, field.firstChild)
+    for (; row !== 0; row = this.#rows.get(row, field.nextSibling)) yield new Znode(this.#memory, row)
+  }
+
+  /** A znode and everything below it, parents before their children. Not to be changed meanwhile. */
+  *subtreeOf(znode: Znode): Generator<Znode> {
+    for (let { row } = znode; row !== 0; row = this.#after(row, znode.row)) yield new Znode(this.#memory, row)
+  }
+
+  /** How many znodes are below one. */
+  descendantsOf(znode: Znode): number {
+    let count = -1
+    for (let { row } = znode; row !== 0; row = this.#after(row, znode.row)) count++
+    return count
+  }
+
+  /** The row behind one in a walk over the subtree of `top` (0: over everything); 0 at the end. */
+  #after(row: number, top: number): number {
+    return this.#rows.get(row, field.firstChild) || this.#behind(row, top)
+  }
+
+  /** The same, leaving out what is below the row. */
+  #behind(row: number, top: number): number {
+    for (let at = row; at !== top && at !== 0; at = this.#rows.get(at, field.parent)) {
+      const sibling = this.#rows.get(at, field.nextSibling)
+      if (sibling !== 0) return sibling
+    }
+    return 0
+  }
+
+  // ---- rows --------------------------------------------------------------------------------------------------------------
+
+  #viewOf(row: number): Znode | undefined {
+    return row === 0 ? undefined : new Znode(this.#memory, row)
+  }
+
+  #find(path: HashedPath): number {
+    let row = this.#buckets.first(path.hash)
+    while (row !== 0 && !this.#isAt(row, path)) row = this.#rows.get(row, field.nextInBucket)
+    return row
+  }
+
+  #isAt(row: number, { hash, bytes, start, length }: HashedPath): boolean {
+    if (this.#rows.get(row, field.hash) !== hash || this.#rows.get(row, field.pathLength) !== length)
+      return false
+    const address = this.#rows.get(row, field.content)
+    const memory = this.#contents.memoryOf(address)
+    const offset = this.#contents.offsetOf(address)
+    // From the end: siblings differ there.
+    for (let at = length - 1; at >= 0; at--) if (memory[offset + at] !== bytes[start + at]) return false
+    return true
+  }
+
+  /** A row with everything but its stat. */
+  #insert(
+    path: HashedPath,
+    parent: number,
+    data: Uint8Array | null,
+    aclKey: number,
+    kind: OwnerKind,
+  ): number {
+    const { bytes, start, length, hash } = path
+    const content = this.#contents.allocate(length + (data?.length ?? 0))
+    const memory = this.#contents.memoryOf(content)
+    const offset = this.#contents.offsetOf(content)
+    bytes.copy(memory, offset, start, start + length)
+    if (data !== null) memory.set(data, offset + length)
+    const crc = pathCrcOf(memory.subarray(offset, offset + length))
+    const rows = this.#rows
+    const row = rows.allocate()
+    rows.set(row, field.kind, ownerKinds.indexOf(kind))
+    rows.set(row, field.acl, aclKey)
+    rows.set(row, field.content, content)
+    rows.set(row, field.pathLength, length)
+    rows.set(row, field.dataLength, data === null ? -1 : data.length)
+    rows.set(row, field.childCount, 0)
+    rows.set(row, field.hash, hash)
+    rows.set(row, field.firstChild, 0)
+    rows.set(row, field.pathCrc, crc)
+    rows.set(row, field.isApart, crc === takesNoPart ? 1 : 0)
+    rows.set(row, field.digest, 0)
+    this.#buckets.add(rows, row)
+    this.#link(row, parent)
+    this.#size++
+    return row
+  }
+
+  /** Puts a row before its siblings: a walk that has passed its parent does not meet it. */
+  #link(row: number, parent: number): void {
+    const rows = this.#rows
+    const first = parent === 0 ? 0 : rows.get(parent, field.firstChild)
+    rows.set(row, field.parent, parent)
+    rows.set(row, field.previousSibling, 0)
+    rows.set(row, field.nextSibling, first)
+    if (first !== 0) rows.set(first, field.previousSibling, row)
+    if (parent === 0) {
+      this.#root = row
+      return
+    }
+    rows.set(parent, field.firstChild, row)
+    rows.set(parent, field.childCount, rows.get(parent, field.childCount) + 1)
+  }
+
+  #unlink(row: number): void {
+    const rows = this.#rows
+    const parent = rows.get(row, field.parent)
+    const previous = rows.get(row, field.previousSibling)
+    const next = rows.get(row, field.nextSibling)
+    if (previous !== 0) rows.set(previous, field.nextSibling, next)
+    else if (parent !== 0) rows.set(parent, field.firstChild, next)
+    if (next !== 0) rows.set(next, field.previousSibling, previous)
+    if (parent === 0) this.#root = 0
+    else rows.set(parent, field.childCount, rows.get(parent, field.childCount) - 1)
+  }
+}
+
+const rootPath = Buffer.from('/')

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ByteWriter } from '@vivarium/bytes'
+import { type Acl, openAcl, parentOf } from '@vivarium/zookeeper-protocol'
+import fc from 'fast-check'
+import { Arena } from '../src/znodes/arena.ts'
+import type { Znode } from '../src/znodes/znode.ts'
+import { type NewZnode, ZnodeStore } from '../src/znodes/znode-store.ts'
+
+const plain: NewZnode = { data: null, acl: openAcl, owner: 0n, kind: 'none', zxid: 1n, timeMs: 1 }
+
+function storeWithRoot(hashSeed = 7): { store: ZnodeStore; root: Znode } {
+  const store = new ZnodeStore(hashSeed)
+  return { store, root: store.add('/', null, plain) }
+}
+
+const pathsOf = (store: ZnodeStore): string[] => Array.from(store, node => node.path)
+
+test('blocks of an arena never overlap, and freed memory serves any size again', () => {
+  const length = fc.oneof(fc.integer({ min: 0, max: 700 }), fc.integer({ min: 0, max: 40_000 }))
+  const command = fc.oneof(fc.record({ allocate: length }), fc.record({ free: fc.nat() }))
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 400 }), commands => {
+      const arena = new Arena()
+      const live: { address: number; length: number; fill: number }[] = []
+      for (const [index, step] of commands.entries()) {
+        if ('allocate' in step) {
+          const address = arena.allocate(step.allocate)
+          const start = arena.offsetOf(address)
+          assert.ok(arena.capacityOf(address) >= step.allocate)
+          arena.memoryOf(address).fill(index, start, start + step.allocate)
+          live.push({ address, length: step.allocate, fill: index & 0xff })
+        } else if (live.length > 0) {
+          const [gone] = live.splice(step.free % live.length, 1)
+          arena.free(gone!.address)
+        }
+      }
+      for (const { address, length, fill } of live) {
+        const start = arena.offsetOf(address)
+        const bytes = arena.memoryOf(address).subarray(start, start + length)
+        assert.ok(bytes.every(byte => byte === fill))
+      }
+    }),
+  )
+  const arena = new Arena()
+  const firstLap = Array.from({ length: 1000 }, () => arena.allocate(4000))
+  for (const address of firstLap) arena.free(address)
+  const pageOf = (address: number) => Math.floor((address * 16) / 65_536)
+  const most = Math.max(...firstLap.map(pageOf))
+  for (let i = 0; i < 5000; i++)
+    assert.ok(pageOf(arena.allocate(700)) <= most, 'memory of other sizes is taken')
+})
+
+test('a store holds what a map would hold, however its znodes come and go', () => {
+  const name = fc.constantFrom('a', 'b', 'ä', '日本', 'a-rather-long-name-of-a-znode', '😀')
+  const path = fc.array(name, { minLength: 1, maxLength: 3 }).map(parts => `/${parts.join('/')}`)
+  const data = fc.oneof(fc.constant(null), fc.uint8Array({ maxLength: 300 }))
+  const command = fc.record({ path, data, remove: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(command, { maxLength: 200 }), fc.nat(), (commands, seed) => {
+      const { store } = storeWithRoot(seed)
+      const expected = new Map<string, Uint8Array | null>([['/', null]])
+      for (const step of commands) {
+        const node = store.get(step.path)
+        assert.equal(node !== undefined, expected.has(step.path))
+        const parent = store.get(parentOf(step.path)!)
+        if (node === undefined) {
+          if (parent === undefined) continue
+          store.add(step.path, parent, { ...plain, data: step.data })
+          expected.set(step.path, step.data)
+        } else if (step.remove && node.childCount === 0) {
+          store.remove(node)
+          expected.delete(step.path)
+        } else {
+          node.data = step.data
+          expected.set(step.path, step.data)
+        }
+      }
+      assert.equal(store.size, expected.size)
+      assert.deepEqual(pathsOf(store).sort(), [...expected.keys()].sort())
+      for (const [at, bytes] of expected) {
+        const node = store.get(at)!
+        assert.equal(node.path, at)
+        assert.deepEqual(node.data && [...node.data], bytes && [...bytes])
+        const below = [...expected.keys()].filter(other => other !== at && parentOf(other) === at)
+        assert.deepEqual(Array.from(store.childrenOf(node), child => child.path).sort(), below.sort())
+        assert.equal(node.childCount, below.length)
+        assert.equal(
+          store.descendantsOf(node),
+          [...expected.keys()].filter(other => other.startsWith(at === '/' ? '/' : `${at}/`)).length -
+            (at === '/' ? 1 : 0),
+        )
+      }
+    }),
+  )
+})
+
+test('a hundred thousand znodes are found while the index grows and shrinks', () => {
+  const { store, root } = storeWithRoot()
+  const count = 100_000
+  for (let i = 0; i < count; i++) {
+    store.add(`/n${i}`, root, plain)
+    if (i % 1000 === 0) assert.ok(store.has(`/n${i >> 1}`))
+  }
+  for (let i = 0; i < count; i += 2) store.remove(store.get(`/n${i}`)!)
+  for (let i = 0; i < count; i++) assert.equal(store.has(`/n${i}`), i % 2 === 1)
+  assert.equal(root.childCount, count / 2)
+})
+
+test('a walk meets every znode that stays, parents first, while the tree changes under it', () => {
+  const { store, root } = storeWithRoot()
+  for (const name of ['a', 'b', 'c', 'd']) {
+    const parent = store.add(`/${name}`, root, plain)
+    for (let i = 0; i < 10; i++) store.add(`/${name}/${i}`, parent, plain)
+  }
+  const stays = pathsOf(store).filter(path => !path.startsWith('/b') && !path.endsWith('5'))
+  const met: string[] = []
+  for (const { path } of store) {
+    assert.ok(path === '/' || met.includes(parentOf(path)!), `${path} comes before its parent`)
+    met.push(path)
+    const made = store.get(parentOf(path) ?? '/')
+    if (made !== undefined && met.length < 20)
+      store.add(`${made.path === '/' ? '' : made.path}/new${met.length}`, made, plain)
+    for (const name of ['a', 'c', 'd']) {
+      const gone = store.get(`/${name}/5`)
+      if (gone !== undefined && met.length > 3) store.remove(gone)
+    }
+    if (met.length === 5) {
+      const b = store.get('/b')!
+      for (const child of [...store.childrenOf(b)]) store.remove(child)
+      store.remove(b)
+    }
+  }
+  assert.deepEqual(
+    stays.filter(path => !met.includes(path)),
+    [],
+  )
+  assert.equal(new Set(met).size, met.length, 'each comes once')
+  assert.deepEqual(
+    pathsOf(store).filter(path => path === '/b'),
+    [],
+  )
+})
+
+test('an ACL is kept for as long as a znode has it', () => {
+  const { store, root } = storeWithRoot()
+  const acl = (id: string): Acl[] => [{ perms: 31, id: { scheme: 'digest', id } }]
+  const first = store.add('/1', root, { ...plain, acl: acl('x:1') })
+  const second = store.add('/2', root, { ...plain, acl: acl('x:1') })
+  assert.equal(first.aclKey, second.aclKey)
+  assert.equal(store.acls.entries().length, 1)
+  second.acl = acl('x:2')
+  assert.deepEqual([first.acl, second.acl], [acl('x:1'), acl('x:2')])
+  store.remove(first)
+  assert.deepEqual(
+    store.acls.entries().map(entry => entry.acl),
+    [acl('x:2')],
+  )
+  second.acl = acl('x:2')
+  second.acl = openAcl
+  assert.deepEqual(store.acls.entries(), [])
+})
+
+test('a znode without children has a name, below the root and deeper', () => {
+  const { store, root } = storeWithRoot()
+  const a = store.add('/ä', root, plain)
+  const b = store.add('/ä/日本', a, plain)
+  const out = new ByteWriter()
+  a.writeName(out)
+  b.writeName(out)
+  assert.deepEqual([a.name, b.name], ['ä', '日本'])
+  assert.equal(out.written().toString('latin1'), `\0\0\0\x02${latin('ä')}\0\0\0\x06${latin('日本')}`)
+})
+
+const latin = (text: string): string => Buffer.from(text).toString('latin1')
