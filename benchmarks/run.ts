@@ -5,13 +5,16 @@ import { Command, InvalidArgumentError } from 'commander'
 import { fetchPeer } from '../tools/interop/peers.ts'
 import * as kafka from './kafka.ts'
 import { asMarkdown, asTable, type Figure, machine, type Row, summarise } from './results.ts'
+import * as scale from './scale.ts'
 import type { Kind } from './servers.ts'
 import * as zookeeper from './zookeeper.ts'
+import { prepareLoad } from './zookeeper-load.ts'
 
 const resultsFile = fileURLToPath(new URL('results.md', import.meta.url))
 
 const suites: Record<string, { measure: (kind: Kind) => Promise<Figure[]> }> = {
   ZooKeeper: zookeeper,
+  Scale: scale,
   Kafka: kafka,
 }
 
@@ -19,7 +22,7 @@ const command = new Command('npm run bench --')
   .description(
     'Measures Vivarium beside Apache ZooKeeper and Kafka on this machine. Takes some minutes; needs java, mvn and gcc.',
   )
-  .argument('[suites...]', 'zookeeper, kafka; all if none is named')
+  .argument('[suites...]', 'zookeeper, scale, kafka; all if none is named')
   .option('--rounds <count>', 'rounds of each, alternating', rounds, 3)
   .option('--json', 'print JSON')
   .option('--save', 'write what was measured into benchmarks/results.md')
@@ -42,7 +45,7 @@ if (missing !== null) {
   console.error(`Apache's servers cannot be had, so there is nothing to measure beside: ${missing}`)
   process.exit(1)
 }
-zookeeper.prepare()
+prepareLoad()
 
 const results: Record<string, Row[]> = {}
 for (const name of known.filter(suite => wanted.length === 0 || wanted.includes(suite.toLowerCase()))) {

@@ -19,10 +19,13 @@ const ticksPerSecond = 100
 export class Servers implements AsyncDisposable {
   readonly kind: Kind
   readonly #folder = mkdtempSync(join(tmpdir(), 'bench-'))
+  readonly #heapMb: number
   readonly #children: ChildProcess[] = []
 
-  constructor(kind: Kind) {
+  /** `heapMb`: what a JVM that coordinates may use. */
+  constructor(kind: Kind, { heapMb = 512 } = {}) {
     this.kind = kind
+    this.#heapMb = heapMb
   }
 
   /** Starts a coordination server or an ensemble. Resolves when all serve, with their client ports. */
@@ -49,45 +52,71 @@ export class Servers implements AsyncDisposable {
         '4lw.commands.whitelist=*',
         ...(count > 1 ? members : []),
       ]
-      const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
-      this.#start(`zookeeper-${id}`, 'zookeeper-server-start.sh', ['-Xmx512m', main], lines)
+      writeFileSync(this.#configuration(`zookeeper-${id}`), `${lines.join('\n')}\n`)
+      this.#startZooKeeper(id)
     }
     const clientPorts = ports.slice(0, count)
     await until(async () => (await Promise.all(clientPorts.map(modeOf))).every(mode => mode !== null))
     return { ports: clientPorts, startMs: performance.now() - startedMs }
   }
 
+  /** Kills the one coordination server and starts it again. Resolves with the time until it serves, in ms. */
+  async restartZooKeeper(): Promise<number> {
+    const child = this.#children.pop()!
+    const exited = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await exited
+    const startedMs = performance.now()
+    this.#startZooKeeper(1)
+    const text = readFileSync(this.#configuration('zookeeper-1'), 'utf8')
+    const port = Number(/^clientPort=(\d+)$/m.exec(text)![1])
+    await until(async () => (await modeOf(port)) !== null)
+    return performance.now() - startedMs
+  }
+
   /** Starts brokers on an ensemble. Resolves when all are registered, with their addresses. */
   async startBrokers(count: number, zookeeperPorts: readonly number[]): Promise<string[]> {
     const ports = await freePorts(count)
     for (const [id, port] of ports.entries()) {
-      this.#start(
-        `broker-${id}`,
-        'kafka-server-start.sh',
-        ['-Xmx1g', 'kafka.Kafka'],
-        [
-          `broker.id=${id}`,
-          `listeners=PLAINTEXT://127.0.0.1:${port}`,
-          `log.dirs=${join(this.#folder, `broker-${id}`)}`,
-          `zookeeper.connect=${zookeeperPorts.map(zk => `127.0.0.1:${zk}`).join(',')}`,
-          'group.initial.rebalance.delay.ms=0',
-          'offsets.topic.replication.factor=3',
-          'min.insync.replicas=2',
-        ],
-      )
+      const lines = [
+        `broker.id=${id}`,
+        `listeners=PLAINTEXT://127.0.0.1:${port}`,
+        `log.dirs=${join(this.#folder, `broker-${id}`)}`,
+        `zookeeper.connect=${zookeeperPorts.map(zk => `127.0.0.1:${zk}`).join(',')}`,
+        'group.initial.rebalance.delay.ms=0',
+        'offsets.topic.replication.factor=3',
+        'min.insync.replicas=2',
+      ]
+      writeFileSync(this.#configuration(`broker-${id}`), `${lines.join('\n')}\n`)
+      this.#start(`broker-${id}`, 'kafka-server-start.sh', ['-Xmx1g', 'kafka.Kafka'])
     }
     return ports.map(port => `127.0.0.1:${port}`)
   }
 
-  #start(name: string, script: string, java: readonly string[], settings: readonly string[]): void {
-    const file = join(this.#folder, `${name}.cfg`)
-    writeFileSync(file, `${settings.join('\n')}\n`)
+  #configuration(name: string): string {
+    return join(this.#folder, `${name}.cfg`)
+  }
+
+  #startZooKeeper(id: number): void {
+    const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
+    this.#start(`zookeeper-${id}`, 'zookeeper-server-start.sh', [`-Xmx${this.#heapMb}m`, main])
+  }
+
+  #start(name: string, script: string, java: readonly string[]): void {
+    const file = this.#configuration(name)
     const ours = fileURLToPath(new URL(`../bin/${script}`, import.meta.url))
     const [command, args] =
       this.kind === 'ours'
         ? [ours, [file]]
         : ['java', [java[0]!, '-cp', classpath('apache-3.9'), java[1]!, file]]
     this.#children.push(spawn(command, args, { stdio: 'ignore' }))
+  }
+
+  /** Of all processes that run. */
+  get pids(): number[] {
+    return this.#children
+      .filter(({ pid, exitCode }) => exitCode === null && existsSync(`/proc/${pid}`))
+      .map(({ pid }) => pid!)
   }
 
   /** CPU seconds that all processes have used so far. */
@@ -107,9 +136,7 @@ export class Servers implements AsyncDisposable {
   }
 
   #sum(of: (pid: number) => number): number {
-    return this.#children
-      .filter(({ pid, exitCode }) => exitCode === null && existsSync(`/proc/${pid}`))
-      .reduce((total, { pid }) => total + of(pid!), 0)
+    return this.pids.reduce((total, pid) => total + of(pid), 0)
   }
 
   /** Kills the n-th process that was started. */

@@ -1,9 +1,10 @@
 /* Load on a ZooKeeper server, from a program that costs little: raw sockets, requests pipelined, one thread.
  *
- *     zookeeper-load PORT read|write CONNECTIONS WINDOW SECONDS ZNODES BYTES
+ *     zookeeper-load PORT read|write|watch CONNECTIONS WINDOW SECONDS ZNODES BYTES [PID ...]
  *
  * Makes /bench/0 .. /bench/ZNODES-1 of BYTES each unless they are there, then keeps WINDOW requests (getData or setData of a znode by chance)
- * under way on every connection. Prints one JSON object: operations, errors, seconds, and latencies in microseconds.
+ * under way on every connection. `watch` instead leaves one watch on every znode, then sets every znode once and waits for all events.
+ * Prints one JSON object: operations, errors, seconds, latencies in microseconds, and the CPU the processes PID ... used meanwhile.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CREATE = 1, GET_DATA = 4, SET_DATA = 5, OK = 0, NODE_EXISTS = -110, MAX_WINDOW = 4096, INPUT = 1 << 18, CREATED_AT_ONCE = 500 };
+enum { CREATE = 1, GET_DATA = 4, SET_DATA = 5, OK = 0, EVENT = -1, NODE_EXISTS = -110, MAX_WINDOW = 4096, INPUT = 1 << 18, CREATED_AT_ONCE = 500 };
 
 struct connection {
   int socket;
@@ -36,6 +37,8 @@ static uint32_t latency_counts[1 << 20]; /* by microsecond; the last one holds a
 static uint64_t operations, errors;
 static int payload_bytes, znodes, window;
 static uint8_t *payload;
+static int watching, next_znode; /* znodes one after another, each once, instead of by chance */
+static uint64_t events_seen;
 
 static void die(const char *what) {
   fprintf(stderr, "zookeeper-load: %s: %s\n", what, errno ? strerror(errno) : "unexpected answer");
@@ -77,7 +80,7 @@ static uint8_t *put_bytes(uint8_t *at, const void *bytes, int length) {
 static uint8_t *put_request(uint8_t *frame, int xid, int op, const char *path) {
   uint8_t *at = put_int(put_int(frame + 4, xid), op);
   at = put_bytes(at, path, (int)strlen(path));
-  if (op == GET_DATA) *at++ = 0; /* no watch */
+  if (op == GET_DATA) *at++ = watching;
   if (op != GET_DATA) at = put_bytes(at, payload, payload_bytes);
   if (op == SET_DATA) at = put_int(at, -1); /* any version */
   if (op == CREATE) {
@@ -178,8 +181,8 @@ static void fill(struct connection *c, int op) {
   uint64_t now = now_us();
   uint8_t *at = c->output;
   char path[64];
-  while (c->outstanding < window) {
-    snprintf(path, sizeof path, "/bench/%d", (int)(chance() % znodes));
+  while (c->outstanding < window && !(watching && next_znode == znodes)) {
+    snprintf(path, sizeof path, "/bench/%d", watching ? next_znode++ : (int)(chance() % znodes));
     at = put_request(at, ++c->xid, op, path);
     c->sent_at[(c->oldest + c->outstanding++) % MAX_WINDOW] = now;
   }
@@ -198,6 +201,11 @@ static void receive(struct connection *c) {
     size_t length = (size_t)get_int(c->input + at);
     if (length < 16 || length > INPUT - 4) die("answer");
     if (c->input_length - at < 4 + length) break;
+    if (get_int(c->input + at + 4) == EVENT) {
+      events_seen++;
+      at += 4 + length;
+      continue;
+    }
     if (get_int(c->input + at + 4 + 12) != OK) errors++;
     uint64_t took = now - c->sent_at[c->oldest];
     c->oldest = (c->oldest + 1) % MAX_WINDOW;
@@ -211,7 +219,8 @@ static void receive(struct connection *c) {
 }
 
 static int percentile(double share) {
-  uint64_t seen = 0;
+  uint64_t seen = 0, operations = 0;
+  for (int us = 0; us < 1 << 20; us++) operations += latency_counts[us];
   for (int us = 0; us < 1 << 20; us++) {
     seen += latency_counts[us];
     if (seen >= operations * share) return us;
@@ -219,12 +228,53 @@ static int percentile(double share) {
   return (1 << 20) - 1;
 }
 
+static uint64_t cpu_us(char **pids) {
+  uint64_t ticks = 0;
+  for (; *pids; pids++) {
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%s/stat", *pids);
+    FILE *file = fopen(path, "r");
+    if (!file) die(path);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file);
+    unsigned long user, kernel;
+    if (sscanf(strrchr(text, ')') + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) != 2) die(path);
+    ticks += user + kernel;
+  }
+  return ticks * 1000000 / sysconf(_SC_CLK_TCK);
+}
+
+/* Until the time is over, or with watches until every znode and every event has been seen. */
+static void run(int epoll, struct connection *connections, int count, int op, double seconds, uint64_t events_due) {
+  uint64_t end = now_us() + (uint64_t)(seconds * 1e6);
+  next_znode = 0;
+  operations = 0;
+  for (int i = 0; i < count; i++) fill(&connections[i], op);
+  struct epoll_event events[64];
+  while (watching ? operations < (uint64_t)znodes || events_seen < events_due : now_us() < end) {
+    int ready = epoll_wait(epoll, events, 64, 100);
+    for (int i = 0; i < ready; i++) {
+      struct connection *c = events[i].data.ptr;
+      flush(c);
+      if (events[i].events & EPOLLIN) {
+        uint64_t before;
+        do { /* edge-triggered: until there is no more */
+          before = operations + events_seen;
+          receive(c);
+        } while (operations + events_seen > before);
+      }
+      fill(c, op);
+    }
+    if (watching && ready == 0 && now_us() > end) die("waiting for watches");
+  }
+}
+
 int main(int argc, char **argv) {
-  if (argc != 8) {
-    fprintf(stderr, "usage: zookeeper-load PORT read|write CONNECTIONS WINDOW SECONDS ZNODES BYTES\n");
+  if (argc < 8) {
+    fprintf(stderr, "usage: zookeeper-load PORT read|write|watch CONNECTIONS WINDOW SECONDS ZNODES BYTES [PID ...]\n");
     return 2;
   }
-  int op = strcmp(argv[2], "read") == 0 ? GET_DATA : SET_DATA, count = atoi(argv[3]);
+  int count = atoi(argv[3]);
   double seconds = atof(argv[5]);
   window = atoi(argv[4]);
   znodes = atoi(argv[6]);
@@ -241,26 +291,19 @@ int main(int argc, char **argv) {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &connections[i]};
     epoll_ctl(epoll, EPOLL_CTL_ADD, connections[i].socket, &event);
   }
-  uint64_t start = now_us(), end = start + (uint64_t)(seconds * 1e6);
-  for (int i = 0; i < count; i++) fill(&connections[i], op);
-  struct epoll_event events[64];
-  while (now_us() < end) {
-    int ready = epoll_wait(epoll, events, 64, 100);
-    for (int i = 0; i < ready; i++) {
-      struct connection *c = events[i].data.ptr;
-      flush(c);
-      if (events[i].events & EPOLLIN) {
-        size_t before;
-        do { /* edge-triggered: until there is no more */
-          before = operations;
-          receive(c);
-        } while (operations > before);
-      }
-      fill(c, op);
-    }
+  char **pids = argv + 8;
+  uint64_t start = now_us(), cpu_before = cpu_us(pids);
+  if (strcmp(argv[2], "watch") == 0) {
+    watching = 1;
+    run(epoll, connections, count, GET_DATA, seconds, 0);
+    run(epoll, connections, count, SET_DATA, seconds, znodes);
+  } else {
+    run(epoll, connections, count, strcmp(argv[2], "read") == 0 ? GET_DATA : SET_DATA, seconds, 0);
   }
+  uint64_t cpu = cpu_us(pids) - cpu_before;
   double took = (now_us() - start) / 1e6;
-  printf("{\"operations\":%llu,\"errors\":%llu,\"seconds\":%.3f,\"p50\":%d,\"p99\":%d,\"max\":%d}\n", (unsigned long long)operations,
-         (unsigned long long)errors, took, percentile(0.5), percentile(0.99), percentile(1));
+  printf("{\"operations\":%llu,\"errors\":%llu,\"seconds\":%.3f,\"p50\":%d,\"p99\":%d,\"max\":%d,\"cpu\":%llu}\n",
+         (unsigned long long)operations, (unsigned long long)errors, took, percentile(0.5), percentile(0.99), percentile(1),
+         (unsigned long long)cpu);
   return 0;
 }

@@ -114,7 +114,10 @@ export class ByteWriter {
   /** The bytes of `source` from `start` to `end`, without a view between. */
   copy(source: Buffer, start: number, end: number): void {
     const at = this.reserve(end - start)
-    source.copy(this.#buffer, at, start, end)
+    // For a few bytes a call into native code costs more than the copy.
+    const buffer = this.#buffer
+    if (end - start > 48) source.copy(buffer, at, start, end)
+    else for (let i = 0; i < end - start; i++) buffer[at + i] = source[start + i]!
   }
 
   utf8(value: string, byteLength: number = Buffer.byteLength(value)): void {
