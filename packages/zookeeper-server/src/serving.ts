@@ -31,6 +31,9 @@ export type Role = 'standalone' | 'leader' | 'follower' | 'observer'
 /** Where a request came from when no client connection of this server sent it: a learner, by its sid. */
 type Owner = ClientConnection | bigint
 
+/** So few that clients do not notice. */
+const expiredAtOnce = 200
+
 /**
  * A server while it serves clients in one role, from the moment the role begins until it is lost. Holds what does not
  * outlive a role: who is connected, which sessions are watched over, what is in flight.
@@ -64,6 +67,7 @@ export class Serving {
   #touched = new Map<bigint, number>()
   readonly #syncs: { connection: ClientConnection; operation: PendingOperation }[] = []
   readonly #timers: Timer[] = []
+  #expiringMore: Timer | null = null
   #quotaWarnedMs = Number.NEGATIVE_INFINITY
 
   constructor(
@@ -88,7 +92,6 @@ export class Serving {
     const { localSessionsEnabled, tickTime } = settings.values
     if (localSessionsEnabled && role !== 'standalone') {
       this.#local = new SessionTracker({ tickMs: tickTime, nowMs: this.#clock.monotonicMs() })
-      this.#timers.push(this.#clock.every(tickTime, () => this.#expireLocalSessions()))
     }
     const mayBeLocal = (id: bigint) =>
       this.#local !== null &&
@@ -109,7 +112,6 @@ export class Serving {
           : null,
         onQuotaExceeded: settings.values.enforceQuota ? message => this.#warnOfQuota(message) : null,
       })
-      this.#timers.push(this.#clock.every(settings.values.tickTime, () => this.#expireSessions()))
       this.#timers.push(
         this.#clock.every(settings.values['znode.container.checkIntervalMs'], () => this.#reapContainers()),
       )
@@ -117,6 +119,8 @@ export class Serving {
       this.tracker = null
       this.#preparer = null
     }
+    if (this.#local !== null || this.tracker !== null)
+      this.#timers.push(this.#clock.every(tickTime, () => this.#expireSessions()))
   }
 
   /** Once a second at most: clients that meet their limit try again and again. */
@@ -130,6 +134,7 @@ export class Serving {
   /** Closes every client, behind what it was answered; their sessions live on. */
   stop(): void {
     for (const timer of this.#timers) timer.cancel()
+    this.#expiringMore?.cancel()
     for (const connection of [...this.connections.values()]) connection.closeAfterFlush()
     for (const { connection } of [...this.#awaiting.values()]) connection.closeAfterFlush()
     this.connections.clear()
@@ -240,13 +245,6 @@ export class Serving {
     return this.#revalidate(id, timeoutMs, learnerSid) !== null
   }
 
-  #expireLocalSessions(): void {
-    for (const { id } of this.#local!.expire(this.#clock.monotonicMs())) {
-      this.#local!.remove(id)
-      this.connections.get(id)?.close()
-    }
-  }
-
   /** Carries out what concerns a local session alone. True if there is nothing left to order. */
   #settleLocally(connection: ClientConnection, operation: PendingOperation): boolean {
     const session = this.#local?.get(connection.sessionId)
@@ -276,7 +274,14 @@ export class Serving {
   }
 
   #expireSessions(): void {
-    for (const session of this.tracker!.expire(this.#clock.monotonicMs())) {
+    const nowMs = this.#clock.monotonicMs()
+    const local = this.#local?.expire(nowMs, expiredAtOnce) ?? []
+    for (const { id } of local) {
+      this.#local!.remove(id)
+      this.connections.get(id)?.close()
+    }
+    const expired = this.tracker?.expire(nowMs, expiredAtOnce) ?? []
+    for (const session of expired) {
       this.#stats.staleSessionsExpired++
       this.#log.info(
         `Expiring session 0x${formatZxid(session.id)}, timeout of ${session.timeoutMs}ms exceeded`,
@@ -290,6 +295,10 @@ export class Serving {
         owner: null,
       })
     }
+    // Thousands may end together, with the network they came over: others are served in between.
+    const isMore = local.length === expiredAtOnce || expired.length === expiredAtOnce
+    this.#expiringMore?.cancel()
+    this.#expiringMore = isMore ? this.#clock.after(1, () => this.#expireSessions()) : null
   }
 
   /** Removes containers that became empty and TTL znodes whose time is over. */

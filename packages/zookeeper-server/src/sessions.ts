@@ -14,7 +14,7 @@ export interface Session {
 
 /**
  * Tracks sessions and finds those that were not heard from. Expiry times are rounded up to whole ticks, so that
- * hearing from a session usually costs a comparison, and a whole interval expires at once.
+ * hearing from a session usually costs a comparison.
  */
 export class SessionTracker {
   readonly #tickMs: number
@@ -73,18 +73,20 @@ export class SessionTracker {
     if (together?.size === 0) this.#expiring.delete(session.expiresAtMs)
   }
 
-  /** Sessions whose time is over; each is given out once and closing from then on. */
-  expire(nowMs: number): Session[] {
+  /** Up to `most` sessions whose time is over; each is given out once and closing from then on. */
+  expire(nowMs: number, most: number = Number.POSITIVE_INFINITY): Session[] {
     const expired: Session[] = []
-    for (; this.#nextExpiryMs <= nowMs; this.#nextExpiryMs += this.#tickMs) {
-      const together = this.#expiring.get(this.#nextExpiryMs)
-      if (together === undefined) continue
-      this.#expiring.delete(this.#nextExpiryMs)
+    while (this.#nextExpiryMs <= nowMs) {
+      const together = this.#expiring.get(this.#nextExpiryMs) ?? []
       for (const session of together) {
+        if (expired.length === most) return expired
         assert(session.expiresAtMs === this.#nextExpiryMs, 'a session stands in the interval it expires in')
         session.isClosing = true
         expired.push(session)
+        this.#expiring.get(this.#nextExpiryMs)!.delete(session)
       }
+      this.#expiring.delete(this.#nextExpiryMs)
+      this.#nextExpiryMs += this.#tickMs
     }
     return expired
   }

@@ -57,6 +57,8 @@ interface Prediction {
 export class Outlook {
   readonly #tree: DataTree
   readonly #predictions = new Map<string, Prediction>()
+  /** By session: the ephemerals among the predictions. */
+  readonly #ephemerals = new Map<bigint, Set<string>>()
   /** Touched paths in zxid order, to be forgotten once applied. */
   #touched: { zxid: bigint; path: string }[] = []
   #forgotten = 0
@@ -87,17 +89,37 @@ export class Outlook {
       if (change !== 0) this.digest = BigInt.asUintN(64, this.digest + BigInt(change))
     }
     this.#predictions.set(path, { zxid, node })
+    if (node !== null) this.#addOwned(path, node.ephemeralOwner)
+    else if (before !== null) this.#removeOwned(path, before.ephemeralOwner)
     this.#touched.push({ zxid, path })
   }
 
   /** Ephemerals `sessionId` will own. */
   ephemeralsOf(sessionId: bigint): Set<string> {
-    const paths = new Set(this.#tree.ephemeralsOf(sessionId))
-    for (const [path, { node }] of this.#predictions) {
-      if (node?.ephemeralOwner === sessionId) paths.add(path)
-      else paths.delete(path)
-    }
+    const paths = new Set<string>()
+    const isOwn = (path: string) => this.get(path)?.ephemeralOwner === sessionId
+    for (const path of this.#tree.ephemeralsOf(sessionId)) if (isOwn(path)) paths.add(path)
+    for (const path of this.#ephemerals.get(sessionId) ?? []) if (isOwn(path)) paths.add(path)
     return paths
+  }
+
+  #addOwned(path: string, owner: bigint): void {
+    if (owner === 0n) return
+    const paths = this.#ephemerals.get(owner)
+    if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
+    else paths.add(path)
+  }
+
+  #removeOwned(path: string, owner: bigint): void {
+    const paths = this.#ephemerals.get(owner)
+    if (paths?.delete(path) && paths.size === 0) this.#ephemerals.delete(owner)
+  }
+
+  /** Nothing is foreseen of this path any more. */
+  #forget(path: string): void {
+    const node = this.#predictions.get(path)?.node ?? null
+    this.#predictions.delete(path)
+    if (node !== null) this.#removeOwned(path, node.ephemeralOwner)
   }
 
   /** How many znodes, and bytes of data, `path` and what is below it will have more than now. */
@@ -123,8 +145,10 @@ export class Outlook {
       return parts()
     } catch (error) {
       for (const [path, prediction] of this.#undo) {
-        if (prediction === undefined) this.#predictions.delete(path)
-        else this.#predictions.set(path, prediction)
+        this.#forget(path)
+        if (prediction === undefined) continue
+        this.#predictions.set(path, prediction)
+        if (prediction.node !== null) this.#addOwned(path, prediction.node.ephemeralOwner)
       }
       this.#touched.length = length
       this.digest = digest
@@ -139,7 +163,7 @@ export class Outlook {
     while (this.#forgotten < this.#touched.length && this.#touched[this.#forgotten]!.zxid <= zxid) {
       const { path } = this.#touched[this.#forgotten++]!
       const prediction = this.#predictions.get(path)
-      if (prediction !== undefined && prediction.zxid <= zxid) this.#predictions.delete(path)
+      if (prediction !== undefined && prediction.zxid <= zxid) this.#forget(path)
     }
     if (this.#forgotten === this.#touched.length) {
       this.#touched = []
