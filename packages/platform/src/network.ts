@@ -31,7 +31,7 @@ export interface Connection {
   write(bytes: Uint8Array): boolean
   /** Bytes written but not yet taken by the system. */
   readonly pendingBytes: number
-  /** No onData until `resume`; the peer is held back by TCP. */
+  /** No onData until `resume`; the peer is held back by TCP. A peer that has ended its half is still written to. */
   pause(): void
   resume(): void
   /** Sends what is written, then closes. */

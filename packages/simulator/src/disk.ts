@@ -50,12 +50,17 @@ export class SimulatedDisk {
   }
 
   /** A file that was there before the machine's first process. */
-  install(path: string, content: string): void {
+  install(path: string, content: string | Uint8Array): void {
     for (let at = dirname(path); at !== '/'; at = dirname(at)) this.#folders.add(at)
     const inode = new Inode()
     inode.content = Buffer.from(content)
     inode.durable = Buffer.from(content)
     for (const names of [this.#files, this.#durableNames]) names.set(path, inode)
+  }
+
+  /** Every file and what it holds now. */
+  image(): Map<string, Buffer> {
+    return new Map(Array.from(this.#files, ([path, { content }]) => [path, Buffer.from(content)]))
   }
 
   /** What a look at the disk from outside shows; null if there is no such file. */

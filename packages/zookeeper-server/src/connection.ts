@@ -49,7 +49,7 @@ export interface ConnectionHost {
   /** Answers with `synced` once everything committed so far is here. */
   sync(connection: ClientConnection, operation: PendingOperation): void
   touch(connection: ClientConnection): void
-  answerWord(word: string, connection: ClientConnection): string
+  answerWord(word: string, connection: ClientConnection): string | Promise<string>
   closed(connection: ClientConnection): void
 }
 
@@ -180,8 +180,23 @@ export class ClientConnection implements Watcher {
     // Apache logs this at info; a monitor that asks every second would drown what operators look for.
     this.#host.log.debug(`Processing ${word} command from ${this.remoteText}`)
     this.#state = 'closed'
-    this.socket.write(Buffer.from(this.#host.answerWord(word, this)))
+    const answer = this.#host.answerWord(word, this)
+    if (typeof answer === 'string') return this.#endWith(answer)
+    // Whoever asked has closed its half perhaps, and the whole must not end before the answer.
+    this.socket.pause()
+    answer.then(
+      text => this.#endWith(text),
+      error => {
+        this.#host.log.warn(`${word} from ${this.remoteText} could not be answered`, error)
+        this.#endWith('')
+      },
+    )
+  }
+
+  #endWith(text: string): void {
+    this.socket.write(Buffer.from(text))
     this.socket.end()
+    this.socket.resume()
     this.#host.closed(this)
   }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
 import { formatZxid, type TxnDigest } from '@vivarium/zookeeper-protocol'
 import { type Applied, DataTree } from './data-tree.ts'
@@ -161,11 +162,6 @@ export class Database {
     return applied
   }
 
-  /** The same for a transaction nobody here waits for. */
-  applyEntry(entry: Buffer): void {
-    this.apply(decodeEntry(entry), entry)
-  }
-
   /** A difference means that servers do not hold the same tree: people must know, though nothing here can mend it. */
   #compareDigest(zxid: bigint, { version, treeDigest }: TxnDigest): void {
     if (version !== digestVersion) return
@@ -256,6 +252,20 @@ export class Database {
   /** Resolves when no snapshot is being written. One that failed was reported by whoever began it. */
   async snapshotsDone(): Promise<void> {
     await this.#isSnapshotting?.catch(() => {})
+  }
+
+  /** Bytes of all files in the two folders. */
+  async sizesBytes(): Promise<{ data: number; log: number }> {
+    const { snapshots, logs } = this.#folders
+    return { data: await this.#folderBytes(snapshots), log: await this.#folderBytes(logs) }
+  }
+
+  async #folderBytes(folder: string): Promise<number> {
+    const { disk } = this.#world
+    let bytes = 0
+    for (const name of (await disk.list(folder)) ?? [])
+      bytes += (await disk.stat(join(folder, name)))?.sizeBytes ?? 0
+    return bytes
   }
 
   async purge(keep: number): Promise<void> {

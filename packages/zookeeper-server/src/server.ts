@@ -24,6 +24,7 @@ import { type Role, Serving } from './serving.ts'
 import type { ServerSettings } from './settings.ts'
 import { StandaloneQuorum } from './standalone.ts'
 import { ServerStats } from './stats.ts'
+import { decodeEntry, type Entry } from './txn.ts'
 import type { Watches } from './watches.ts'
 
 /** The world a server lives in. */
@@ -226,7 +227,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#clients?.touch(connection)
   }
 
-  answerWord(word: string): string {
+  answerWord(word: string): string | Promise<string> {
     return answerWord(word, this.view, this.settings.fourLetterWords)
   }
 
@@ -285,9 +286,9 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     return this.#database.readLog(fromZxid, maxBytes)
   }
 
-  commit(zxid: bigint, entry: Buffer): void {
-    if (this.#serving !== null) this.#serving.commit(zxid, entry)
-    else this.#database.applyEntry(entry)
+  commit(zxid: bigint, entry: Buffer, decoded?: Entry): void {
+    if (this.#serving !== null) this.#serving.commit(zxid, entry, decoded)
+    else this.#database.apply(decoded ?? decodeEntry(entry), entry)
   }
 
   applyTentatively(entry: Buffer): void {
@@ -364,8 +365,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#serving?.sessionRevalidated(id, isValid)
   }
 
-  syncCompleted(): void {
-    this.#serving?.syncCompleted()
+  syncCompleted(): boolean {
+    return this.#serving?.syncCompleted() ?? false
   }
 
   setConfig(text: string, version: bigint): void {

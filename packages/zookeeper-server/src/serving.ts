@@ -1,5 +1,5 @@
 import { ByteReader, MalformedBytesError } from '@vivarium/bytes'
-import { assert, type Clock, type Log, type Timer } from '@vivarium/platform'
+import type { Clock, Log, Timer } from '@vivarium/platform'
 import {
   type ConnectRequest,
   createMode,
@@ -22,7 +22,7 @@ import type { ForwardedRequest, Quorum } from './quorum/replica.ts'
 import { isPasswordOf, type Session, SessionIds, SessionTracker } from './sessions.ts'
 import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
-import { decodeEntry } from './txn.ts'
+import { decodeEntry, type Entry } from './txn.ts'
 
 const quotaWarningEveryMs = 1000
 
@@ -394,17 +394,17 @@ export class Serving {
     })
   }
 
-  /** Learner: the leader answered the oldest sync. */
-  syncCompleted(): void {
+  /** Learner: the leader answered the oldest sync. False if none was asked for. */
+  syncCompleted(): boolean {
     const oldest = this.#syncs.shift()
-    assert(oldest !== undefined, 'a sync is answered only after it was asked for')
-    oldest.connection.synced(oldest.operation)
+    oldest?.connection.synced(oldest.operation)
+    return oldest !== undefined
   }
 
   /** A transaction is committed: apply it, and answer whoever waits for it here. */
-  commit(zxid: bigint, entry: Buffer): void {
+  commit(zxid: bigint, entry: Buffer, received?: Entry): void {
     const inFlight = this.#takeInFlight(zxid)
-    const decoded = inFlight === null ? decodeEntry(entry) : inFlight.prepared
+    const decoded = inFlight?.prepared ?? received ?? decodeEntry(entry)
     const { header, txn } = decoded
     const applied = this.#database.apply(decoded, entry)
     this.#preparer?.applied(zxid)

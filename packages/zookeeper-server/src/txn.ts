@@ -160,6 +160,7 @@ function readPart(code: number, data: Buffer | null): Txn {
   // Operations around the failed one of a multi carry an error code whatever their kind was.
   if (code === opCode.error || code < 0)
     return { type: 'error', err: data !== null && data.length >= 4 ? data.readInt32BE(0) : 0 }
+  if (code === opCode.multi) throw new MalformedBytesError('a multi within a multi')
   return readBody(code, new ByteReader(data ?? Buffer.alloc(0)))
 }
 

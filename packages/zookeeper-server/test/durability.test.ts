@@ -127,6 +127,26 @@ test('a record whose checksum does not match stops the start, naming file and po
   })
 })
 
+test('damage that looks like the end of the log stops the start as long as a whole record stands behind it', async () => {
+  for (const [what, length] of [
+    ['no length', 0],
+    ['a length beyond the file', 0x00ff_ffff],
+    ['a length beyond what a record can have', 0x7fff_ffff],
+    ['a length into the next record', null],
+  ] as const) {
+    await using folder = await stoppedServer()
+    const log = await readFile(folder.log)
+    const damaged = recordsOf(log).find(({ entry }) => entry.includes('/b'))!
+    log.writeInt32BE(length ?? log.readInt32BE(damaged.at + 8) + 5, damaged.at + 8)
+    await writeFile(folder.log, log)
+    await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+      assert.equal(error.name, 'DataError', what)
+      assert.ok(error.message.includes(`${folder.log}`) && error.message.includes(`position ${damaged.at}`))
+      return true
+    })
+  }
+})
+
 test('a log without a snapshot it could build on stops the start', async () => {
   await using folder = await stoppedServer()
   for (const name of await filesOf(folder.path, 'snapshot.')) await rm(pathOf(folder.path, name))

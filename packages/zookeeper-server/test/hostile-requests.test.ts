@@ -1,36 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Chance } from '@vivarium/simulator'
-import {
-  addWatchRequest,
-  checkVersionRequest,
-  createRequest,
-  createTtlRequest,
-  deleteRequest,
-  encode,
-  getDataRequest,
-  opCode,
-  openAcl,
-  setAclRequest,
-  setDataRequest,
-} from '@vivarium/zookeeper-protocol'
+import { createRequest, createTtlRequest, encode, opCode, openAcl } from '@vivarium/zookeeper-protocol'
 import { startServer } from './embedded-server.ts'
+import { multi, oddRequest } from './fuzz/odd-requests.ts'
 import { Processes } from './quorum-processes.ts'
 import { WireClient } from './wire-client.ts'
 
 // Whatever is logged can be applied, now and at every later start. A request that cannot be is refused before.
-
-const nobody = { perms: 31, id: { scheme: null, id: null } }
-
-function multi(...operations: { type: number; body: Buffer }[]): Buffer {
-  const parts = operations.map(({ type, body }) => {
-    const header = Buffer.alloc(9)
-    header.writeInt32BE(type, 0)
-    header.writeInt32BE(-1, 5)
-    return Buffer.concat([header, body])
-  })
-  return Buffer.concat([...parts, Buffer.from('ffffffff01ffffffff', 'hex')])
-}
 
 /** A create whose list of ACLs is null. */
 function withoutAcl(path: string): Buffer {
@@ -65,72 +42,9 @@ test('the requests that end an Apache 3.9 server, or stall its ensemble, are ref
   }
 })
 
-const paths = [
-  '/',
-  '',
-  'x',
-  '/a',
-  '/a/b',
-  '/a/b/c',
-  '//',
-  '/a/',
-  '/zookeeper',
-  '/zookeeper/quota/a',
-  '/\0',
-  '/é…',
-  '/..',
-]
-const ints = [-(2 ** 31), -1000, -1, 0, 1, 2, 3, 4, 5, 6, 7, 100, 2 ** 31 - 1]
-const longs = [-(2n ** 63n), -1n, 0n, 1n, 1000n, 0xffffffffffn, 2n ** 63n - 1n]
-const acls = [
-  null,
-  [...openAcl],
-  [],
-  [nobody],
-  [{ perms: -1, id: { scheme: 'ip', id: 'x' } }],
-  [...openAcl, nobody],
-]
+const ints = [-(2 ** 31), -1000, -1, 0, 1, 7, 100, 2 ** 31 - 1]
 
-/** A request that is well formed and means something odd. */
-function oddRequest(chance: Chance): { code: number; body: Buffer } {
-  const path = () => chance.pick(paths)
-  const create = () => ({
-    path: path(),
-    data: chance.pick([null, Buffer.alloc(0), Buffer.from('x')]),
-    acl: chance.pick(acls),
-    flags: chance.pick(ints),
-  })
-  const version = () => chance.pick(ints)
-  const simple = [
-    () => ({ code: opCode.create, body: encode(createRequest, create()) }),
-    () => ({ code: opCode.create2, body: encode(createRequest, create()) }),
-    () => ({ code: opCode.createContainer, body: encode(createRequest, create()) }),
-    () => ({
-      code: opCode.createTTL,
-      body: encode(createTtlRequest, { ...create(), ttl: chance.pick(longs) }),
-    }),
-    () => ({ code: opCode.delete, body: encode(deleteRequest, { path: path(), version: version() }) }),
-    () => ({
-      code: opCode.setData,
-      body: encode(setDataRequest, { path: path(), data: null, version: version() }),
-    }),
-    () => ({
-      code: opCode.setACL,
-      body: encode(setAclRequest, { path: path(), acl: chance.pick(acls), version: version() }),
-    }),
-    () => ({ code: opCode.check, body: encode(checkVersionRequest, { path: path(), version: version() }) }),
-    () => ({ code: opCode.getData, body: encode(getDataRequest, { path: path(), watch: true }) }),
-    () => ({ code: opCode.addWatch, body: encode(addWatchRequest, { path: path(), mode: version() }) }),
-  ]
-  if (chance.below(4) > 0) return chance.pick(simple)()
-  const operations = Array.from({ length: chance.below(4) }, () => {
-    const { code: type, body } = chance.pick(simple)()
-    return { type, body }
-  })
-  return { code: chance.below(5) === 0 ? opCode.multiRead : opCode.multi, body: multi(...operations) }
-}
-
-/** The same with some bytes changed, cut off or added. */
+/** A request's body with some bytes changed, cut off or added. */
 function spoilt(body: Buffer, chance: Chance): Buffer {
   const bytes = Buffer.concat([
     body.subarray(0, body.length - (chance.below(3) === 0 ? chance.below(body.length + 1) : 0)),

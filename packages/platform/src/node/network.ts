@@ -5,7 +5,9 @@ import type { Address, Connection, Network } from '../network.ts'
 export const nodeNetwork: Network = {
   listen: (address, onConnection) =>
     new Promise((resolve, reject) => {
-      const server = createServer({ noDelay: true }, socket => onConnection(new NodeConnection(socket)))
+      const server = createServer({ noDelay: true, allowHalfOpen: true }, socket =>
+        onConnection(new NodeConnection(socket)),
+      )
       server.once('error', reject)
       server.listen(address.port, address.host, () => {
         server.off('error', reject)
@@ -52,6 +54,9 @@ class NodeConnection implements Connection {
   readonly #socket: Socket
   #error: Error | null = null
   #isCorked = false
+  #isPaused = false
+  /** The peer will send no more. */
+  #hasEnded = false
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -59,6 +64,10 @@ class NodeConnection implements Connection {
     this.local = { host: plainHost(socket.localAddress), port: socket.localPort ?? 0 }
     socket.on('data', chunk => this.onData(chunk as Buffer))
     socket.on('drain', () => this.onDrain())
+    socket.on('end', () => {
+      this.#hasEnded = true
+      if (!this.#isPaused) socket.end()
+    })
     socket.on('error', error => {
       this.#error = error
     })
@@ -85,11 +94,14 @@ class NodeConnection implements Connection {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#socket.resume()
+    if (this.#hasEnded) this.#socket.end()
   }
 
   end(): void {

@@ -4,7 +4,7 @@ import type { Watcher } from '../watches.ts'
 import { versionText } from './version.ts'
 import type { AdminView } from './view.ts'
 
-type Word = (view: AdminView) => string
+type Word = (view: AdminView) => string | Promise<string>
 
 const notServing = 'This ZooKeeper instance is not currently serving requests\n'
 
@@ -34,11 +34,10 @@ const whileServing: Record<string, Word> = {
       .monitor()
       .map(([key, value]) => `zk_${key}\t${value}\n`)
       .join(''),
-  conf: view =>
-    view
-      .configuration()
-      .map(([key, value]) => `${key}=${value}\n`)
-      .join('') + view.membership(),
+  conf: async view => {
+    const rows = await view.configuration()
+    return rows.map(([key, value]) => `${key}=${value}\n`).join('') + view.membership()
+  },
   cons: view =>
     `${view
       .connections()
@@ -61,7 +60,10 @@ const whileServing: Record<string, Word> = {
     )
     return `${rows.join('')}\n`
   },
-  dirs: view => `datadir_size: ${view.dataSizes().data}\nlogdir_size: ${view.dataSizes().log}\n`,
+  dirs: async view => {
+    const { data, log } = await view.dataSizes()
+    return `datadir_size: ${data}\nlogdir_size: ${log}\n`
+  },
   srst: view => {
     view.resetStats()
     return 'Server stats reset.\n'
@@ -79,7 +81,11 @@ export function isFourLetterWord(word: string): boolean {
 }
 
 /** The answer to a word, `whitelist` (null: all) permitting. */
-export function answerWord(word: string, view: AdminView, whitelist: ReadonlySet<string> | null): string {
+export function answerWord(
+  word: string,
+  view: AdminView,
+  whitelist: ReadonlySet<string> | null,
+): string | Promise<string> {
   if (whitelist !== null && !whitelist.has(word))
     return `${word} is not executed because it is not in the whitelist.\n`
   const answer = always[word] ?? (view.isServing() ? whileServing[word] : () => notServing)

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { arch, homedir, hostname, platform, release, userInfo } from 'node:os'
-import { join } from 'node:path'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
 import type { ClientConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
@@ -122,10 +121,10 @@ export class ServerView implements AdminView {
     return rows
   }
 
-  configuration(): [string, string | number][] {
+  async configuration(): Promise<[string, string | number][]> {
     const { settings, database, peer } = this.#parts
     const { values, client, quorum } = settings
-    const { data, log } = this.dataSizes()
+    const { data, log } = await database.sizesBytes()
     const rows: [string, string | number][] = [
       ['clientPort', peer?.own.client?.port ?? client?.port ?? -1],
       ['secureClientPort', -1],
@@ -174,9 +173,8 @@ export class ServerView implements AdminView {
     return { expiring, sessions: database.sessions, ephemerals: database.tree.ephemerals, connections }
   }
 
-  dataSizes(): { data: number; log: number } {
-    const { snapshots, logs } = this.#parts.database.folders
-    return { data: folderBytes(snapshots), log: folderBytes(logs) }
+  dataSizes(): Promise<{ data: number; log: number }> {
+    return this.#parts.database.sizesBytes()
   }
 
   resetStats(): void {
@@ -230,10 +228,4 @@ function maxDescriptors(): number {
   } catch {
     return -1
   }
-}
-
-function folderBytes(folder: string): number {
-  let bytes = 0
-  for (const name of readdirSync(folder)) bytes += statSync(join(folder, name)).size
-  return bytes
 }

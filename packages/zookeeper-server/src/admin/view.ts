@@ -19,7 +19,7 @@ export interface AdminView {
   }
   /** Keys of `mntr` without `zk_`, in order. */
   monitor(): [string, string | number][]
-  configuration(): [string, string | number][]
+  configuration(): Promise<[string, string | number][]>
   /** The server lines behind `conf`, or nothing for a server alone. */
   membership(): string
   connections(): ClientConnection[]
@@ -31,6 +31,6 @@ export interface AdminView {
     ephemerals: ReadonlyMap<bigint, ReadonlySet<string>>
     connections: ClientConnection[]
   }
-  dataSizes(): { data: number; log: number }
+  dataSizes(): Promise<{ data: number; log: number }>
   resetStats(): void
 }

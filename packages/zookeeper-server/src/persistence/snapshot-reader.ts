@@ -109,8 +109,7 @@ export async function readSnapshot(
     )
   const open = await disk.open(file.path, 'read')
   try {
-    const read = await contentOf(file, open)
-    const source = new CheckedSource(read)
+    const source = new CheckedSource(await contentOf(file, open))
     try {
       const header = await source.read(fileHeaderBytes)
       if (header.readInt32BE(0) !== snapshotMagic || header.readInt32BE(4) !== snapshotVersion)
@@ -160,18 +159,23 @@ const fileHeaderBytes = 16
 const sealBytes = 13
 const chunkBytes = 1024 * 1024
 
-/** Reads what a snapshot holds, at a position: from the file as it is, or from what its packing holds. */
-type ReadAt = (into: Uint8Array, position: number) => Promise<number>
+/** What a snapshot holds: the file as it is, or what is packed in it. */
+interface Content {
+  sizeBytes: number
+  read(into: Uint8Array, position: number): Promise<number>
+}
 
-async function contentOf(file: NamedFile, open: DiskFile): Promise<ReadAt> {
+async function contentOf(file: NamedFile, open: DiskFile): Promise<Content> {
+  const sizeBytes = await open.size()
   const isGzip = file.name.endsWith('.gz')
-  if (!isGzip && !file.name.endsWith('.snappy')) return (into, position) => open.read(into, position)
-  const packed = Buffer.allocUnsafe(await open.size())
+  if (!isGzip && !file.name.endsWith('.snappy'))
+    return { sizeBytes, read: (into, position) => open.read(into, position) }
+  const packed = Buffer.allocUnsafe(sizeBytes)
   await open.read(packed, 0)
   const bytes = isGzip
     ? await promisify(gunzip)(packed, { maxOutputLength: maxUnpackedBytes })
     : await unpackSnappy(file, packed)
-  return async (into, position) => bytes.copy(into, 0, position)
+  return { sizeBytes: bytes.length, read: async (into, position) => bytes.copy(into, 0, position) }
 }
 
 async function unpackSnappy(file: NamedFile, bytes: Buffer): Promise<Buffer> {
@@ -193,7 +197,7 @@ async function unpackSnappy(file: NamedFile, bytes: Buffer): Promise<Buffer> {
 
 /** Hands out bytes in order, reading ahead, and knows the checksum of all it handed out. */
 class CheckedSource implements ByteSource {
-  readonly #readAt: ReadAt
+  readonly #content: Content
   #buffer = Buffer.alloc(0)
   #offset = 0
   /** Where the buffer ends. */
@@ -201,8 +205,8 @@ class CheckedSource implements ByteSource {
   /** Of everything before the buffer. */
   #checksumBefore = 1
 
-  constructor(readAt: ReadAt) {
-    this.#readAt = readAt
+  constructor(content: Content) {
+    this.#content = content
   }
 
   get position(): number {
@@ -217,10 +221,12 @@ class CheckedSource implements ByteSource {
   }
 
   async #readLater(length: number): Promise<Buffer> {
+    // A length that lies must not take memory for what is not there.
+    if (length > this.#content.sizeBytes - this.position) throw new Error('the file ends early')
     this.#checksumBefore = this.checksum()
     const held = this.#buffer.subarray(this.#offset)
     const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, length - held.length))
-    const count = await this.#readAt(chunk, this.#end)
+    const count = await this.#content.read(chunk, this.#end)
     this.#buffer = Buffer.concat([held, chunk.subarray(0, count)])
     this.#offset = 0
     this.#end += count

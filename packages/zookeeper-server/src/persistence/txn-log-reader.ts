@@ -6,6 +6,8 @@ import { listFiles, type NamedFile } from './file-names.ts'
 import { endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
 
 const chunkBytes = 256 * 1024
+/** No transaction is shorter than its header. */
+const minEntryBytes = 32
 /** Checksum and length. */
 const recordHeadBytes = 12
 /** Larger than any transaction: jute.maxbuffer bounds a request to 1 MiB, a multi of such is refused. */
@@ -21,14 +23,15 @@ export interface LogRecord {
 }
 
 /**
- * Reads the records of one log file in order, in batches of those that one read brought. Ends at padding, at the end of the file or at a torn last record; a record
- * that is complete and wrong is an error, since it may have been acknowledged.
+ * Reads the records of one log file in order, in batches of those that one read brought. Ends at padding, at the end of the file or at a torn last record. A record
+ * that is complete and wrong, or has another behind it, is an error, since it may have been acknowledged.
  */
 export async function* readLogFile(disk: Disk, path: string, isNewest: boolean): AsyncGenerator<LogRecord[]> {
   let batch: LogRecord[] = []
+  let lastZxid = 0n
   const file = await disk.open(path, 'read')
   try {
-    const reader = new ChunkedReader(file)
+    const reader = new ChunkedReader(file, await file.size())
     const header = await reader.take(logHeaderBytes)
     if (header === null) {
       if (isNewest) return
@@ -55,21 +58,26 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       if (head instanceof Promise) head = await head
       if (head === null) break
       const length = head.readInt32BE(8)
-      if (length === 0) break
+      if (length === 0) {
+        if (isNewest && (await reader.holdsRecordAfter(start, lastZxid)))
+          throw damaged(path, start, 'a record of no bytes, with others behind it')
+        break
+      }
       if (length < 0 || length > maxEntryBytes) throw damaged(path, start, `a record of ${length} bytes`)
       let record = reader.take(length + 1)
       if (record instanceof Promise) record = await record
       if (record === null || record[length] !== endOfRecord) {
-        // Only what was never synced can be torn, and only at the very end: something readable behind it is damage.
-        if (record !== null && (await reader.hasMore()))
-          throw damaged(path, start, 'a record without end mark, with data behind it')
+        // Only what was never synced can be torn, and only at the very end.
+        if (await reader.holdsRecordAfter(start, lastZxid))
+          throw damaged(path, start, 'a record without end mark, with others behind it')
         break
       }
       const entry = record.subarray(0, length)
       if (head.readUInt32BE(4) !== adler32(entry))
         throw damaged(path, start, 'a record whose checksum does not match')
-      if (length < 32) throw damaged(path, start, 'a record too short for a transaction')
-      batch.push({ zxid: entry.readBigInt64BE(12), entry, end: reader.position })
+      if (length < minEntryBytes) throw damaged(path, start, 'a record too short for a transaction')
+      lastZxid = entry.readBigInt64BE(zxidAt)
+      batch.push({ zxid: lastZxid, entry, end: reader.position })
     }
     if (batch.length > 0) yield batch
   } finally {
@@ -159,9 +167,11 @@ class ChunkedReader {
   #buffer = Buffer.alloc(0)
   #offset = 0
   #filePosition = 0
+  readonly #sizeBytes: number
 
-  constructor(file: DiskFile) {
+  constructor(file: DiskFile, sizeBytes: number) {
     this.#file = file
+    this.#sizeBytes = sizeBytes
   }
 
   get position(): number {
@@ -185,6 +195,11 @@ class ChunkedReader {
   }
 
   async #takeLater(length: number): Promise<Buffer | null> {
+    // A length that lies must not take memory for what is not there.
+    if (length > this.#sizeBytes - this.position) {
+      this.#skipToEnd()
+      return null
+    }
     while (this.#buffer.length - this.#offset < length) {
       const missing = length - (this.#buffer.length - this.#offset)
       const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, missing))
@@ -197,14 +212,57 @@ class ChunkedReader {
     return this.take(length)
   }
 
-  /** Whether anything but zeros follows. */
-  async hasMore(): Promise<boolean> {
-    for (;;) {
-      const rest = this.#buffer.subarray(this.#offset)
-      if (rest.some(byte => byte !== 0)) return true
-      this.#offset = this.#buffer.length
-      if ((await this.take(1)) === null) return false
-      this.#offset--
-    }
+  #skipToEnd(): void {
+    this.#offset = this.#buffer.length
+    this.#filePosition = this.#sizeBytes
   }
+
+  /** Whether a whole record of a later transaction stands anywhere behind `position`. Nothing can be taken afterwards. */
+  async holdsRecordAfter(position: number, zxid: bigint): Promise<boolean> {
+    let window = Buffer.alloc(0)
+    for (let at = position + 1; at < this.#sizeBytes; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(searchedBytes, this.#sizeBytes - at))
+      const count = await this.#file.read(chunk, at)
+      if (count === 0) return false
+      at += count
+      const isRestBlank = isBlank(chunk.subarray(0, count))
+      if (isRestBlank && isBlank(window)) continue
+      window = Buffer.concat([window, chunk.subarray(0, count)])
+      if (holdsRecord(window, zxid)) return true
+      // The next one may have begun here.
+      window = window.subarray(Math.max(0, window.length - searchedBytes))
+    }
+    return false
+  }
+}
+
+/** More than most records. */
+const searchedBytes = 4 * 1024 * 1024
+/** Position of the zxid in an entry. */
+const zxidAt = 12
+const maxEpochsLater = 10_000n
+
+function holdsRecord(bytes: Buffer, after: bigint): boolean {
+  const shortest = recordHeadBytes + minEntryBytes + 1
+  for (let at = 0; at + shortest <= bytes.length; at++) {
+    // No record is longer than what is searched: the first byte of its length is 0.
+    if (bytes[at + 8] !== 0) continue
+    const length = bytes.readInt32BE(at + 8)
+    const end = at + recordHeadBytes + length
+    if (length < minEntryBytes || end >= bytes.length || bytes[end] !== endOfRecord) continue
+    const zxid = bytes.readBigInt64BE(at + recordHeadBytes + zxidAt)
+    if (zxid <= after || epochOf(zxid) - epochOf(after) > maxEpochsLater) continue
+    if (bytes.readUInt32BE(at + 4) === adler32(bytes.subarray(at + recordHeadBytes, end))) return true
+  }
+  return false
+}
+
+const zeros = Buffer.alloc(64 * 1024)
+
+function isBlank(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += zeros.length) {
+    const end = Math.min(bytes.length, at + zeros.length)
+    if (zeros.compare(bytes, at, end, 0, end - at) !== 0) return false
+  }
+  return true
 }

@@ -3,6 +3,7 @@ import { assert, type Timer } from '@vivarium/platform'
 import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
+import { decodeEntry, type Entry } from '../txn.ts'
 import {
   type Configuration,
   configurationIn,
@@ -23,6 +24,8 @@ const endOfSnapshot = 'BenWasHere'
 export class Following implements Quorum {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
+  /** Transactions that were received and not committed yet. */
+  readonly #decoded = new Map<bigint, Entry>()
   readonly #learner: Learner
   readonly #isObserver: boolean
   #stream: PeerStream | null = null
@@ -56,13 +59,22 @@ export class Following implements Quorum {
         context.established(this.#learner.epoch!)
       },
       append: (zxid, entry) => replica.append(zxid, entry as Buffer, () => this.#durable(zxid)),
-      commit: (zxid, entry) => replica.commit(zxid, entry as Buffer),
-      syncCompleted: () => replica.syncCompleted(),
+      commit: (zxid, entry) => replica.commit(zxid, entry as Buffer, this.#takeDecoded(zxid)),
+      syncCompleted: () => {
+        if (!replica.syncCompleted())
+          throw new LearnerError('the leader answers a sync that nobody asked for')
+      },
     })
   }
 
   get learner(): Learner {
     return this.#learner
+  }
+
+  #takeDecoded(zxid: bigint): Entry | undefined {
+    const decoded = this.#decoded.get(zxid)
+    this.#decoded.delete(zxid)
+    return decoded
   }
 
   #durable(zxid: bigint): void {
@@ -94,7 +106,11 @@ export class Following implements Quorum {
       } else {
         const isLeaving =
           membership.isDynamic && concernsMembers(packet) && (await this.#followMembers(packet))
-        const work = this.#learner.received(fromLeader(packet))
+        const received = fromLeader(packet)
+        // What cannot be applied is never logged: no server could start from it again.
+        if (received.kind === 'proposal' || received.kind === 'inform')
+          this.#decoded.set(received.zxid, decodeEntry(received.entry as Buffer))
+        const work = this.#learner.received(received)
         if (packet.type === packetType.UPTODATE) stream.limitMs = syncLimit * tickMs
         if (work !== null) {
           await this.#carryOut(work, stream)
@@ -198,6 +214,7 @@ export class Following implements Quorum {
         for (const { zxid, entry } of work.committed) {
           if (!work.afterRestore) replica.append(zxid, entry as Buffer, () => {})
           replica.applyTentatively(entry as Buffer)
+          this.#decoded.delete(zxid)
         }
         if (work.afterRestore) await replica.saveSnapshot()
         else await replica.flush()

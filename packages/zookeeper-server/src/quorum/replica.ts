@@ -1,4 +1,5 @@
 import type { Id, ReconfigRequest } from '@vivarium/zookeeper-protocol'
+import type { Entry } from '../txn.ts'
 
 /**
  * The line between the two halves of a coordination server.
@@ -48,7 +49,7 @@ export interface Replica {
 
   // ---- the tree ---------------------------------------------------------------------------------------------------
   /** Applies a committed transaction, fires its watches and answers the client that waits for it, if it is here. */
-  commit(zxid: bigint, entry: Buffer): void
+  commit(zxid: bigint, entry: Buffer, decoded?: Entry): void
 
   /**
    * Applies a transaction that is in the log (or will be, before anything is acknowledged) and may yet be cut off by the
@@ -106,7 +107,7 @@ export interface Replica {
   sessionRevalidated(id: bigint, isValid: boolean): void
 
   /** The oldest `quorum.sync` still open has been answered by the leader. */
-  syncCompleted(): void
+  syncCompleted(): boolean
 }
 
 /** What the serving half asks of the quorum half. Only between startServing and stopServing. */
