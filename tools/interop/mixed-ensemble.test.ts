@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
+import { createMode } from '@vivarium/zookeeper-protocol'
 import { Processes } from '../../packages/zookeeper-server/test/quorum-processes.ts'
-import { fourLetterWord } from '../../packages/zookeeper-server/test/wire-client.ts'
+import { fourLetterWord, WireClient } from '../../packages/zookeeper-server/test/wire-client.ts'
 import { openZooKeeper, until } from './brokers.ts'
-import { classpath, without } from './peers.ts'
+import { classpath, type PeerName, without } from './peers.ts'
 
 // Servers of both kinds take each other's place, on the same data directories, while a client writes. A server of the same
 // history with the larger number leads, so each kind leads and follows the other on the way.
@@ -63,9 +64,18 @@ async function assertDigestsAgree(ensemble: Processes, ids: readonly number[]): 
   }
 }
 
-test('servers of ours are replaced by Apache’s one by one, and back: session, ephemeral, watch and writes survive', {
-  skip,
-}, async () => {
+for (const [peer, name] of [
+  ['apache-3.9', '3.9'],
+  ['zookeeper-3.8', '3.8'],
+] as const) {
+  test(
+    `servers of ours are replaced by Apache’s ${name} one by one, and back: session, ephemeral, watch and writes survive`,
+    { skip: without(peer) },
+    () => replaceOneByOne(peer),
+  )
+}
+
+async function replaceOneByOne(peer: PeerName): Promise<void> {
   const ids = [1, 2, 3]
   await using ensemble = await Processes.configure(3, { config: { initLimit: 40 } })
   for (const id of ids) ensemble.start(id)
@@ -84,7 +94,7 @@ test('servers of ours are replaced by Apache’s one by one, and back: session, 
       for (const id of ids) {
         await ensemble.kill(id)
         await writer.writesMore()
-        if (kind === 'apache') ensemble.startApache(id, classpath('apache-3.9'))
+        if (kind === 'apache') ensemble.startApache(id, classpath(peer))
         else ensemble.start(id)
         await ensemble.serving(ids)
         await writer.writesMore()
@@ -100,7 +110,63 @@ test('servers of ours are replaced by Apache’s one by one, and back: session, 
   await zookeeper.create('/watched')
   await zookeeper.sync('/watched')
   assert.equal(sightings, 1)
-})
+}
+
+for (const peer of [
+  'zookeeper-3.8',
+  'zookeeper-3.7',
+  'zookeeper-3.6',
+  'zookeeper-3.5',
+  'zookeeper-3.4',
+] as const) {
+  test(`a server of ours starts on what Apache’s ${peer} left when it was killed`, {
+    skip: without(peer),
+  }, async () => {
+    await using alone = await Processes.configure(1, { config: { snapCount: 200 } })
+    alone.startApache(1, classpath(peer))
+    await until(
+      async () => (await alone.mode(1)) === 'standalone',
+      () => alone.output(1).slice(-4_000),
+    )
+    const acknowledged = new Map<string, string>()
+    {
+      // Servers before 3.5 know fewer operations than our client asks for.
+      await using client = await WireClient.connect(alone.port(1))
+      await client.create('/ledger', '')
+      for (let i = 0; i < 500; i++) {
+        const path = String(await client.create('/ledger/n-', `${i}`, createMode.PERSISTENT_SEQUENTIAL))
+        acknowledged.set(path, `${i}`)
+        if (i % 10 === 0) {
+          await client.set(path, `${i} again`)
+          acknowledged.set(path, `${i} again`)
+        }
+        if (i % 50 === 0) {
+          await client.delete(path)
+          acknowledged.delete(path)
+        }
+      }
+      await alone.kill(1)
+    }
+    alone.start(1)
+    await until(
+      async () => (await alone.mode(1)) === 'standalone',
+      () => alone.output(1).slice(-4_000),
+    )
+    await using zookeeper = openZooKeeper(`127.0.0.1:${alone.port(1)}`)
+    const { children, stat } = await zookeeper.getChildren('/ledger')
+    assert.deepEqual(
+      children.sort(),
+      [...acknowledged.keys()].map(path => path.slice('/ledger/'.length)).sort(),
+    )
+    assert.equal(stat.cversion, 510)
+    for (const [path, text] of acknowledged)
+      assert.equal((await zookeeper.getData(path)).data!.toString(), text)
+    assert.equal(
+      (await zookeeper.create('/ledger/n-', null, { mode: 'persistent-sequential' })).path,
+      '/ledger/n-0000000500',
+    )
+  })
+}
 
 for (const method of ['', 'gz', 'snappy']) {
   const packed = method === '' ? '' : `, its snapshots packed as ${method}`

@@ -7,6 +7,19 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const folder = fileURLToPath(new URL('../../node_modules/.cache/interop/', import.meta.url))
 
+/** An older server, with what it needs to run. */
+function zookeeper(version: string): { what: string; fetch: (into: string) => Promise<void> } {
+  return {
+    what: `Apache ZooKeeper ${version}`,
+    fetch: into =>
+      fetchJars(into, [
+        `org.apache.zookeeper:zookeeper:${version}`,
+        'io.dropwizard.metrics:metrics-core:4.1.12.1',
+        'org.xerial.snappy:snappy-java:1.1.10.5',
+      ]),
+  }
+}
+
 /** Where each peer comes from. One that cannot be had is said to be missing; the others are there all the same. */
 const sources = {
   'apache-3.9': {
@@ -30,6 +43,28 @@ const sources = {
         'org.apache.kafka:kafka-tools:4.1.0',
         'org.apache.kafka:kafka-clients:4.1.0',
         'org.apache.kafka:kafka_2.13:4.1.0',
+      ]),
+  },
+  'zookeeper-3.8': zookeeper('3.8.4'),
+  'zookeeper-3.7': zookeeper('3.7.2'),
+  'zookeeper-3.6': zookeeper('3.6.4'),
+  'zookeeper-3.5': zookeeper('3.5.10'),
+  'zookeeper-3.4': zookeeper('3.4.14'),
+  curator: {
+    what: "Curator's tests",
+    fetch: (into: string) =>
+      fetchJars(into, [
+        'org.apache.curator:curator-recipes:5.9.0',
+        'org.apache.curator:curator-recipes:5.9.0:test-jar',
+        'org.apache.curator:curator-framework:5.9.0:test-jar',
+        'org.apache.curator:curator-test:5.9.0',
+        'org.junit.platform:junit-platform-console-standalone:1.6.2',
+        'org.assertj:assertj-core:3.23.1',
+        'org.awaitility:awaitility:4.1.1',
+        'org.mockito:mockito-core:4.11.0',
+        'io.dropwizard.metrics:metrics-core:4.1.12.1',
+        'org.apache.commons:commons-math:2.2',
+        'org.slf4j:slf4j-nop:1.7.36',
       ]),
   },
   python: {
@@ -91,7 +126,7 @@ export function without(...names: PeerName[]): string | false {
 }
 
 /** A class path for `java`. */
-export function classpath(name: 'apache-3.9' | 'apache-4'): string {
+export function classpath(name: PeerName): string {
   return join(pathOf(name), '*')
 }
 
@@ -110,7 +145,7 @@ function stampOf(name: PeerName): string {
 
 /** Changes with what would be fetched. */
 function fingerprint(name: PeerName): string {
-  return sources[name].fetch.toString()
+  return `${sources[name].what} ${sources[name].fetch}`
 }
 
 function isCurrent(name: PeerName): boolean {
@@ -121,8 +156,8 @@ async function fetchJars(into: string, artifacts: readonly string[]): Promise<vo
   await need('java')
   await need('mvn')
   const dependencies = artifacts.map(artifact => {
-    const [group, id, version] = artifact.split(':')
-    return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version></dependency>`
+    const [group, id, version, type = 'jar'] = artifact.split(':')
+    return `<dependency><groupId>${group}</groupId><artifactId>${id}</artifactId><version>${version}</version><type>${type}</type></dependency>`
   })
   mkdirSync(into, { recursive: true })
   const pom = join(into, 'pom.xml')
