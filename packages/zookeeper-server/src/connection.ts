@@ -50,6 +50,8 @@ export interface ConnectionHost {
   sync(connection: ClientConnection, operation: PendingOperation): void
   touch(connection: ClientConnection): void
   answerWord(word: string, connection: ClientConnection): string | Promise<string>
+  /** A write or sync is answered, or nobody waits for it any more. */
+  finished(operation: PendingOperation): void
   closed(connection: ClientConnection): void
 }
 
@@ -386,8 +388,8 @@ export class ClientConnection implements Watcher {
     )
       return false
     this.#queue.shift()
-    this.#host.outstanding--
     if (applied.err === errorCode.SESSIONMOVED) {
+      this.#host.finished(operation)
       this.close()
       return true
     }
@@ -397,6 +399,8 @@ export class ClientConnection implements Watcher {
       writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
     this.#endFrame(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    // What takes its place may be answered at once, and that comes behind this answer.
+    this.#host.finished(operation)
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
     else this.#answerReadsInTurn()
     return true
@@ -406,14 +410,14 @@ export class ClientConnection implements Watcher {
   settled(operation: PendingOperation, verdict: number): void {
     operation.isWaiting = false
     operation.verdict = verdict
-    this.#host.outstanding--
+    this.#host.finished(operation)
     if (this.#queue[0] === operation) this.#answerReadsInTurn()
   }
 
   /** Everything committed when the sync was asked for is here. */
   synced(operation: PendingOperation): void {
     operation.isWaiting = false
-    this.#host.outstanding--
+    this.#host.finished(operation)
     if (this.#queue[0] === operation) this.#answerReadsInTurn()
   }
 
@@ -579,12 +583,11 @@ export class ClientConnection implements Watcher {
   #closed(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    for (const operation of this.#queue) {
-      if (operation.isWaiting) this.#host.outstanding--
-    }
-    this.#host.closed(this)
+    const left = this.#queue
     this.#queue = []
     this.#early = []
+    this.#host.closed(this)
+    for (const operation of left) if (operation.isWaiting) this.#host.finished(operation)
   }
 }
 

@@ -14,12 +14,14 @@ import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
 import { answerWord } from './admin/four-letter-words.ts'
 import { ServerView } from './admin/server-view.ts'
 import { ClientConnection, type ConnectionHost, type PendingOperation } from './connection.ts'
+import { type Admission, ConnectionThrottle } from './connection-throttle.ts'
 import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
 import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
 import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
 import { ReadOnlyServing } from './read-only-serving.ts'
+import { RequestThrottle } from './request-throttle.ts'
 import { type Role, Serving } from './serving.ts'
 import type { ServerSettings } from './settings.ts'
 import { StandaloneQuorum } from './standalone.ts'
@@ -48,6 +50,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   readonly limits: ConnectionHost['limits']
   outstanding = 0
   readonly #world: ServerWorld
+  readonly #connectionThrottle: ConnectionThrottle
+  readonly #requestThrottle: RequestThrottle
   readonly #database: Database
   readonly #onFailure: (error: Error) => void
   #serving: Serving | null = null
@@ -82,6 +86,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
         Math.floor(values.globalOutstandingLimit / Math.max(1, voterCount(settings) - 1)),
       ),
     }
+    this.#connectionThrottle = new ConnectionThrottle(settings, world.random, world.clock.monotonicMs())
+    this.#requestThrottle = new RequestThrottle(settings, this.stats, world.clock.monotonicMs)
     this.#database = new Database(world, settings, this.stats, error => this.#fail(error))
   }
 
@@ -207,20 +213,41 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     const clients = this.#clients
     const isOpen =
       clients !== null && !(clients.role === 'leader' && this.settings.values.leaderServes === 'no')
-    if (isOpen) clients.connect(connection, request)
-    else connection.close()
+    if (!isOpen) return connection.close()
+    if (!this.#connectionThrottle.admits(this.#admissionOf(request), this.clock.monotonicMs())) {
+      this.stats.connectionsRejected++
+      this.#world.log
+        .named('ZooKeeperServer')
+        .warn(`Connection throttled: ${connection.remoteText} is turned away`)
+      return connection.close()
+    }
+    clients.connect(connection, request)
+  }
+
+  #admissionOf(request: ConnectRequest): Admission {
+    if (request.sessionId !== 0n) return 'renewed'
+    return this.settings.values.localSessionsEnabled ? 'local' : 'global'
   }
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
-    const clients = this.#clients
-    if (clients === null) connection.close()
-    else clients.submit(connection, operation)
+    this.#requestThrottle.admit(connection, operation, () => {
+      const clients = this.#clients
+      if (clients === null) connection.close()
+      else clients.submit(connection, operation)
+    })
   }
 
   sync(connection: ClientConnection, operation: PendingOperation): void {
-    const clients = this.#clients
-    if (clients === null) connection.close()
-    else clients.sync(connection, operation)
+    this.#requestThrottle.admit(connection, operation, () => {
+      const clients = this.#clients
+      if (clients === null) connection.close()
+      else clients.sync(connection, operation)
+    })
+  }
+
+  finished(operation: PendingOperation): void {
+    this.outstanding--
+    this.#requestThrottle.finished(operation)
   }
 
   touch(connection: ClientConnection): void {

@@ -120,6 +120,73 @@ export const keys = {
     min: 0,
     about: 'Age at which a never used container goes; 0: never.',
   }),
+  connection_throttle_tokens: int({
+    default: 0,
+    min: 0,
+    about: 'Tokens in the bucket that new sessions are paid from; 0: none are asked for.',
+  }),
+  connection_throttle_fill_time: int({ default: 1, min: 1, about: 'How often the bucket is filled, ms.' }),
+  connection_throttle_fill_count: int({ default: 1, min: 1, about: 'Tokens it is filled with each time.' }),
+  connection_throttle_freeze_time: int({
+    default: -1,
+    min: -1,
+    about: 'How long the chance of being turned away stays as it is, ms; −1: there is none.',
+  }),
+  connection_throttle_drop_increase: config.double({
+    default: 0.02,
+    about: 'What that chance grows by while the bucket is empty.',
+  }),
+  connection_throttle_drop_decrease: config.double({
+    default: 0.002,
+    about: 'What it falls by while the bucket is nearly full.',
+  }),
+  connection_throttle_decrease_ratio: config.double({
+    default: 0,
+    about: 'The share of tokens that may be gone for it to fall.',
+  }),
+  connection_throttle_weight_enabled: boolean({
+    default: false,
+    about: 'Whether kinds of sessions cost different numbers of tokens.',
+  }),
+  connection_throttle_global_session_weight: int({ default: 3, min: 1, about: 'Tokens for a new session.' }),
+  connection_throttle_local_session_weight: int({
+    default: 1,
+    min: 1,
+    about: 'Tokens for a new local session.',
+  }),
+  connection_throttle_renew_session_weight: int({
+    default: 2,
+    min: 1,
+    about: 'Tokens for a session that comes back.',
+  }),
+  request_throttle_max_requests: int({
+    default: 0,
+    min: 0,
+    about: 'Requests in the pipeline at a time; 0: no limit.',
+  }),
+  request_throttle_stall_time: int({
+    default: 100,
+    min: 1,
+    about: 'Longest wait between two looks at the pipeline, ms.',
+    unsupported: 'a request goes on as soon as there is room',
+  }),
+  request_throttle_drop_stale: boolean({
+    default: true,
+    about: 'Drop waiting requests whose client has left.',
+  }),
+  request_stale_connection_check: boolean({
+    default: true,
+    about: 'Whether a request is stale whose client has left.',
+  }),
+  request_stale_latency_check: boolean({
+    default: false,
+    about: 'Whether a request is stale that waited longer than its session’s timeout.',
+  }),
+  throttled_op_wait_time: int({
+    default: 0,
+    min: 0,
+    about: 'Requests that waited longer are refused (THROTTLEDOP), ms; 0: never.',
+  }),
   leaderServes: yesNo({ default: 'yes', about: 'Whether the leader takes clients.' }),
   cnxTimeout: int({ default: 5000, min: 1, about: 'Time to connect to a peer for election, ms.' }),
   'fastleader.minNotificationInterval': int({ default: 200, min: 1, about: 'First wait for votes, ms.' }),
@@ -190,9 +257,6 @@ export const keys = {
   'admin.serverPort': later('The AdminServer'),
   'admin.commandURL': later('The AdminServer'),
   'admin.idleTimeout': later('The AdminServer'),
-  connection_throttle_tokens: later('Throttling of new connections'),
-  request_throttle_max_requests: later('The request throttler'),
-  throttled_op_wait_time: later('The request throttler'),
   largeRequestThreshold: later('A cap on large requests together'),
   largeRequestMaxBytes: later('A cap on large requests together'),
   forceSnapshotSync: later('Always sending a snapshot'),

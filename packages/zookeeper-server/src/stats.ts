@@ -35,6 +35,10 @@ export class ServerStats {
   connectionsDropped = 0
   sessionlessExpired = 0
   staleSessionsExpired = 0
+  requestsThrottled = 0
+  throttledOperations = 0
+  staleRequests = 0
+  staleRequestsDropped = 0
   authFailures = 0
   oversizedRequests = 0
   commits = 0
@@ -60,6 +64,10 @@ export class ServerStats {
     this.connectionsDropped = 0
     this.sessionlessExpired = 0
     this.staleSessionsExpired = 0
+    this.requestsThrottled = 0
+    this.throttledOperations = 0
+    this.staleRequests = 0
+    this.staleRequestsDropped = 0
     this.authFailures = 0
     this.oversizedRequests = 0
     this.commits = 0

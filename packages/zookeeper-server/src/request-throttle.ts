@@ -1,0 +1,82 @@
+import { errorCode, opCode } from '@vivarium/zookeeper-protocol'
+import type { ClientConnection, PendingOperation } from './connection.ts'
+import type { ServerSettings } from './settings.ts'
+import type { ServerStats } from './stats.ts'
+
+interface Waiting {
+  connection: ClientConnection
+  operation: PendingOperation
+  sinceMs: number
+  goOn: () => void
+}
+
+/**
+ * Lets only so many requests into the pipeline at a time (`request_throttle_max_requests`); the others wait in order. Whoever
+ * waited too long is told so (THROTTLEDOP) instead (`throttled_op_wait_time`); who has left meanwhile is forgotten.
+ */
+export class RequestThrottle {
+  readonly #values: ServerSettings['values']
+  readonly #stats: ServerStats
+  readonly #nowMs: () => number
+  readonly #inProcess = new Set<PendingOperation>()
+  #waiting: Waiting[] = []
+
+  constructor(settings: ServerSettings, stats: ServerStats, nowMs: () => number) {
+    this.#values = settings.values
+    this.#stats = stats
+    this.#nowMs = nowMs
+  }
+
+  get #isOn(): boolean {
+    return this.#values.request_throttle_max_requests > 0
+  }
+
+  get #hasRoom(): boolean {
+    return this.#inProcess.size < this.#values.request_throttle_max_requests
+  }
+
+  /** Has the request go on, now or when there is room. */
+  admit(connection: ClientConnection, operation: PendingOperation, goOn: () => void): void {
+    if (!this.#isOn) return goOn()
+    if (this.#waiting.length > 0 || !this.#hasRoom) {
+      this.#stats.requestsThrottled++
+      this.#waiting.push({ connection, operation, sinceMs: this.#nowMs(), goOn })
+      return
+    }
+    this.#inProcess.add(operation)
+    goOn()
+  }
+
+  /** It is answered, or nobody waits for it any more. */
+  finished(operation: PendingOperation): void {
+    if (!this.#isOn || !this.#inProcess.delete(operation)) return
+    while (this.#waiting.length > 0 && this.#hasRoom) this.#next(this.#waiting.shift()!)
+  }
+
+  #next({ connection, operation, sinceMs, goOn }: Waiting): void {
+    if (!connection.hasSession) {
+      this.#stats.staleRequests++
+      if (this.#values.request_throttle_drop_stale && this.#values.request_stale_connection_check) {
+        this.#stats.staleRequestsDropped++
+        return
+      }
+    }
+    const waitedMs = this.#nowMs() - sinceMs
+    if (this.#values.request_stale_latency_check && waitedMs > connection.sessionTimeoutMs) {
+      this.#stats.staleRequests++
+      if (this.#values.request_throttle_drop_stale) {
+        this.#stats.staleRequestsDropped++
+        connection.close()
+        return
+      }
+    }
+    const mostMs = this.#values.throttled_op_wait_time
+    if (mostMs > 0 && waitedMs > mostMs && operation.opCode !== opCode.closeSession) {
+      this.#stats.throttledOperations++
+      connection.settled(operation, errorCode.THROTTLEDOP)
+      return
+    }
+    this.#inProcess.add(operation)
+    goOn()
+  }
+}
