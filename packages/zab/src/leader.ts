@@ -221,7 +221,11 @@ export class Leader {
   #synchronizeAwaiting(): void {
     const learners = [...this.#awaitingSync]
     this.#awaitingSync.clear()
-    for (const [sid, lastZxid] of learners) this.#effects.synchronize(sid, lastZxid)
+    for (const [sid, lastZxid] of learners) {
+      // What it has and this leader has not committed yet is cut off, and sent again: until then it counts for nothing.
+      this.#acked.delete(sid)
+      this.#effects.synchronize(sid, lastZxid)
+    }
   }
 
   #ackNewLeader(sid: Sid): void {

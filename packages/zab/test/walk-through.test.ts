@@ -106,6 +106,22 @@ test('a transaction is committed once a quorum has it on disk, in order, and nev
   assert.deepEqual(said(), ['commit 500000003'])
 })
 
+test('what a learner acknowledged counts no more once it is synchronised anew, for it may have to cut it off', () => {
+  const { leader, said } = established()
+  leader.propose(0x5_0000_0001n, entry)
+  leader.ack(2n, 0x5_0000_0001n, 0)
+  // Its connection breaks, and it comes back: what this leader has not committed yet it will be sent again.
+  leader.learnerGone(2n)
+  leader.learnerInfo(2n, 5n, 0)
+  leader.ackEpoch(2n, -1n, 0x5_0000_0001n, 0)
+  said()
+  leader.ack(1n, 0x5_0000_0001n, 0)
+  assert.deepEqual(said(), [])
+  leader.ack(2n, 5n << 32n, 0)
+  leader.ack(2n, 0x5_0000_0001n, 0)
+  assert.deepEqual(said(), ['2 < UPTODATE', 'commit 500000001'])
+})
+
 test('a reconfiguration, and all behind it, is committed once a quorum of either configuration has it', () => {
   const { leader, said } = established()
   for (const joiner of [4n, 5n]) leader.ack(joiner, 5n << 32n, 0)
