@@ -142,6 +142,15 @@ test('a walk meets every znode that stays, parents first, while the tree changes
   )
 })
 
+test('a walk over znodes that are all replaced ends in an error, not as if that were all', () => {
+  const { store } = storeWithRoot()
+  const walk = store[Symbol.iterator]()
+  assert.equal(walk.next().value?.path, '/')
+  store.clear()
+  store.add('/', null, plain)
+  assert.throws(() => walk.next(), /replaced/)
+})
+
 test('an ACL is kept for as long as a znode has it', () => {
   const { store, root } = storeWithRoot()
   const acl = (id: string): Acl[] => [{ perms: 31, id: { scheme: 'digest', id } }]

@@ -22,6 +22,8 @@ export interface NewZnode {
 interface Cursor {
   /** The row that comes next; 0 at the end. */
   next: number
+  /** All znodes are gone: what it has met is no part of what is there now. */
+  isCut: boolean
 }
 
 /**
@@ -114,7 +116,7 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   clear(): void {
-    for (const cursor of this.#cursors) cursor.next = 0
+    for (const cursor of this.#cursors) cursor.isCut = true
     this.#rows.clear()
     this.#contents.clear()
     this.#buckets.clear()
@@ -127,16 +129,17 @@ export class ZnodeStore implements Iterable<Znode> {
 
   /**
    * Every znode, parents before their children. The tree may change meanwhile: whoever was there at the start and still
-   * is comes once, who is made meanwhile may come.
+   * is comes once, who is made meanwhile may come. Throws if all are replaced: a snapshot of that would be half of one.
    */
   *[Symbol.iterator](): Generator<Znode> {
-    const cursor: Cursor = { next: this.#root }
+    const cursor: Cursor = { next: this.#root, isCut: false }
     this.#cursors.add(cursor)
     try {
       while (cursor.next !== 0) {
         const row = cursor.next
         cursor.next = this.#after(row, 0)
         yield new Znode(this.#memory, row)
+        if (cursor.isCut) throw new Error('all znodes were replaced during a walk over them')
       }
     } finally {
       this.#cursors.delete(cursor)

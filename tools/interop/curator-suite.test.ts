@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { classpath, without } from './peers.ts'
+import { pathOf, runProgram } from './programs.ts'
+
+/** Makes the server misbehave from within its JVM, which ours has not. */
+const asksForApachesServer = ['TestLeaderSelectorEdges']
+
+/** Half a minute to four minutes each, most of it spent waiting for sessions to end. `CURATOR=all` runs them too. */
+const slow = [
+  'TestCuratorCacheConsistency',
+  'TestDistributedQueue',
+  'TestInterProcessMultiMutex',
+  'TestInterProcessSemaphore',
+  'TestInterProcessSemaphoreCluster',
+  'TestInterProcessSemaphoreMutex',
+  'TestLeaderLatch',
+  'TestLeaderSelector',
+  'TestLongNetworkPartition',
+  'TestPersistentEphemeralNode',
+  'TestPersistentWatcher',
+  'TestQueueSharder',
+  'TestSharedCount',
+]
+
+test('the tests of Curator’s recipes pass against servers of ours', { skip: without('curator') }, async t => {
+  const isAll = process.env.CURATOR === 'all'
+  const folder = mkdtempSync(join(tmpdir(), 'interop-curator-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  // The suite starts its servers through this one class: ours starts processes of ours.
+  const adapter = pathOf('curator/ZooKeeperServerEmbeddedAdapter.java')
+  execFileSync('javac', ['-cp', classpath('curator'), '-d', folder, adapter])
+  const leftOut = [...asksForApachesServer, ...(isAll ? [] : slow)]
+  const { stdout } = await runProgram(
+    'java',
+    [
+      '-Xmx512m',
+      `-Djava.io.tmpdir=${folder}`,
+      `-Dserver.start=${pathOf('../../bin/zookeeper-server-start.sh')}`,
+      '-cp',
+      `${folder}:${classpath('curator')}`,
+      'org.junit.platform.console.ConsoleLauncher',
+      '--disable-ansi-colors',
+      '--details=tree',
+      '--details-theme=ascii',
+      '--select-package=org.apache.curator.framework.recipes',
+      `--exclude-classname=.*\\.(${leftOut.join('|')})`,
+    ],
+    { cwd: folder, timeoutMs: 1_700_000 },
+  )
+  const failed = [...stdout.matchAll(/(test\w+)\(\).* \[X\]/g)].map(([, name]) => name)
+  assert.deepEqual(failed, [], stdout.slice(-20_000))
+  const passed = Number(/^\[ *(\d+) tests successful/m.exec(stdout)?.[1])
+  assert.ok(passed > (isAll ? 270 : 140), `${passed} passed\n${stdout.slice(-5_000)}`)
+})
