@@ -39,8 +39,8 @@ export interface Applied {
 }
 
 export const configPath = '/zookeeper/config'
-/** In an order that has a walk meet them as Apache writes them into its first snapshot. */
-const specialPaths = ['/zookeeper', quotaRoot, configPath] as const
+/** In the order in which Apache's first snapshot holds them. */
+const specialPaths = ['/zookeeper', configPath, quotaRoot] as const
 const noData = Buffer.alloc(0)
 
 /**

@@ -32,10 +32,11 @@ export const field = {
   pathCrc: 108,
   isApart: 112,
   digest: 116,
+  lastChild: 120,
 } as const
 
 export const statBytes = 60
-const rowBytes = 120
+const rowBytes = 124
 const rowsPerChunk = 4096
 const chunkShift = 12
 

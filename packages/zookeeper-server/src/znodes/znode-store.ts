@@ -146,7 +146,7 @@ export class ZnodeStore implements Iterable<Znode> {
     }
   }
 
-  /** The children of a znode, in no order. Not to be changed meanwhile. */
+  /** The children of a znode, in the order they were made. Not to be changed meanwhile. */
   *childrenOf(znode: Znode): Generator<Znode> {
     let row = this.#rows.get(znode.row, field.firstChild)
     for (; row !== 0; row = this.#rows.get(row, field.nextSibling)) yield new Znode(this.#memory, row)
@@ -226,6 +226,7 @@ export class ZnodeStore implements Iterable<Znode> {
     rows.set(row, field.childCount, 0)
     rows.set(row, field.hash, hash)
     rows.set(row, field.firstChild, 0)
+    rows.set(row, field.lastChild, 0)
     rows.set(row, field.pathCrc, crc)
     rows.set(row, field.isApart, crc === takesNoPart ? 1 : 0)
     rows.set(row, field.digest, 0)
@@ -235,32 +236,37 @@ export class ZnodeStore implements Iterable<Znode> {
     return row
   }
 
-  /** Puts a row before its siblings: a walk that has passed its parent does not meet it. */
+  /** Puts a row behind its siblings: children are listed in the order they were made. */
   #link(row: number, parent: number): void {
     const rows = this.#rows
-    const first = parent === 0 ? 0 : rows.get(parent, field.firstChild)
+    const last = parent === 0 ? 0 : rows.get(parent, field.lastChild)
     rows.set(row, field.parent, parent)
-    rows.set(row, field.previousSibling, 0)
-    rows.set(row, field.nextSibling, first)
-    if (first !== 0) rows.set(first, field.previousSibling, row)
+    rows.set(row, field.previousSibling, last)
+    rows.set(row, field.nextSibling, 0)
     if (parent === 0) {
       this.#root = row
       return
     }
-    rows.set(parent, field.firstChild, row)
+    if (last === 0) rows.set(parent, field.firstChild, row)
+    else rows.set(last, field.nextSibling, row)
+    rows.set(parent, field.lastChild, row)
     rows.set(parent, field.childCount, rows.get(parent, field.childCount) + 1)
   }
 
   #unlink(row: number): void {
     const rows = this.#rows
     const parent = rows.get(row, field.parent)
+    if (parent === 0) {
+      this.#root = 0
+      return
+    }
     const previous = rows.get(row, field.previousSibling)
     const next = rows.get(row, field.nextSibling)
-    if (previous !== 0) rows.set(previous, field.nextSibling, next)
-    else if (parent !== 0) rows.set(parent, field.firstChild, next)
-    if (next !== 0) rows.set(next, field.previousSibling, previous)
-    if (parent === 0) this.#root = 0
-    else rows.set(parent, field.childCount, rows.get(parent, field.childCount) - 1)
+    if (previous === 0) rows.set(parent, field.firstChild, next)
+    else rows.set(previous, field.nextSibling, next)
+    if (next === 0) rows.set(parent, field.lastChild, previous)
+    else rows.set(next, field.previousSibling, previous)
+    rows.set(parent, field.childCount, rows.get(parent, field.childCount) - 1)
   }
 }
 
