@@ -5,6 +5,10 @@ export const digestVersion = 2
 /** The stored values of a znode that its digest covers. */
 export interface DigestedNode {
   readonly data: Buffer | null
+  /** Bytes of its data; −1 for null. */
+  readonly dataLength: number
+  /** Its data, written to the start of `into` without a view between. */
+  copyData(into: Buffer): void
   readonly czxid: bigint
   readonly mzxid: bigint
   readonly pzxid: bigint
@@ -42,11 +46,11 @@ export function pathCrcOf(path: Buffer): number {
  * so that servers that applied the same transactions hold the same number. Source: DigestCalculator (version 2).
  */
 export function nodeDigest(node: DigestedNode): number {
-  const { data, pathCrc } = node
+  const { dataLength, pathCrc } = node
   if (pathCrc === takesNoPart) return 0
-  const isJoined = data !== null && data.length <= joinedBytes
-  const at = isJoined ? data.length : 0
-  if (isJoined) scratch.set(data, 0)
+  const isJoined = dataLength <= joinedBytes
+  const at = isJoined ? Math.max(0, dataLength) : 0
+  if (at > 0) node.copyData(scratch)
   view.setBigInt64(at, node.czxid)
   view.setBigInt64(at + 8, node.mzxid)
   view.setBigInt64(at + 16, node.pzxid)
@@ -56,7 +60,7 @@ export function nodeDigest(node: DigestedNode): number {
   view.setInt32(at + 44, node.cversion)
   view.setInt32(at + 48, node.aversion)
   view.setBigInt64(at + 52, node.ephemeralOwner)
-  const before = data === null || isJoined ? pathCrc : crc32(data, pathCrc)
+  const before = isJoined ? pathCrc : crc32(node.data!, pathCrc)
   scratches[at] ??= scratch.subarray(0, at + statBytes)
   return crc32(scratches[at], before)
 }

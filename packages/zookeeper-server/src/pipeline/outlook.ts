@@ -26,7 +26,15 @@ export class ForeseenNode implements NodeView {
   readonly pathCrc: number
   digest = 0
 
-  constructor(node: Omit<NodeView, 'digest'>) {
+  get dataLength(): number {
+    return this.data === null ? -1 : this.data.length
+  }
+
+  copyData(into: Buffer): void {
+    into.set(this.data!)
+  }
+
+  constructor(node: Omit<NodeView, 'digest' | 'dataLength' | 'copyData'>) {
     this.data = node.data
     this.acl = node.acl
     this.czxid = node.czxid

@@ -109,6 +109,13 @@ export class Znode {
     return this.#get(field.dataLength) | 0
   }
 
+  copyData(into: Buffer): void {
+    const { contents } = this.#memory
+    const address = this.#get(field.content)
+    const start = contents.offsetOf(address) + this.pathBytes
+    contents.memoryOf(address).copy(into, 0, start, start + this.dataLength)
+  }
+
   // ---- stat --------------------------------------------------------------------------------------------------------------
 
   get czxid(): bigint {
