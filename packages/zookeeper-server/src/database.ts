@@ -292,6 +292,7 @@ export class Database {
 
   /** Committed transactions from `fromZxid` on, from the log files; null if they do not reach back that far. */
   async readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
+    const lastLogged = this.#lastLoggedZxid
     await this.flush()
     const txns: CommittedTxn[] = []
     let bytes = 0
@@ -303,6 +304,8 @@ export class Database {
         bytes += entry.length
         if (bytes > maxBytes) return null
         txns.push({ zxid, entry: Buffer.from(entry) })
+        // Behind it the log is being written.
+        if (zxid === lastLogged) return txns
       }
     }
     return txns

@@ -7,7 +7,6 @@ interface Waiting {
   connection: ClientConnection
   operation: PendingOperation
   sinceMs: number
-  goOn: () => void
 }
 
 /**
@@ -18,10 +17,18 @@ export class RequestThrottle {
   readonly #values: ServerSettings['values']
   readonly #stats: ServerStats
   readonly #nowMs: () => number
+  readonly #process: (connection: ClientConnection, operation: PendingOperation) => void
   readonly #inProcess = new Set<PendingOperation>()
   #waiting: Waiting[] = []
 
-  constructor(settings: ServerSettings, stats: ServerStats, nowMs: () => number) {
+  /** `process`: puts a request into the pipeline. */
+  constructor(
+    settings: ServerSettings,
+    stats: ServerStats,
+    nowMs: () => number,
+    process: (connection: ClientConnection, operation: PendingOperation) => void,
+  ) {
+    this.#process = process
     this.#values = settings.values
     this.#stats = stats
     this.#nowMs = nowMs
@@ -36,15 +43,15 @@ export class RequestThrottle {
   }
 
   /** Has the request go on, now or when there is room. */
-  admit(connection: ClientConnection, operation: PendingOperation, goOn: () => void): void {
-    if (!this.#isOn) return goOn()
+  admit(connection: ClientConnection, operation: PendingOperation): void {
+    if (!this.#isOn) return this.#process(connection, operation)
     if (this.#waiting.length > 0 || !this.#hasRoom) {
       this.#stats.requestsThrottled++
-      this.#waiting.push({ connection, operation, sinceMs: this.#nowMs(), goOn })
+      this.#waiting.push({ connection, operation, sinceMs: this.#nowMs() })
       return
     }
     this.#inProcess.add(operation)
-    goOn()
+    this.#process(connection, operation)
   }
 
   /** It is answered, or nobody waits for it any more. */
@@ -53,7 +60,7 @@ export class RequestThrottle {
     while (this.#waiting.length > 0 && this.#hasRoom) this.#next(this.#waiting.shift()!)
   }
 
-  #next({ connection, operation, sinceMs, goOn }: Waiting): void {
+  #next({ connection, operation, sinceMs }: Waiting): void {
     if (!connection.hasSession) {
       this.#stats.staleRequests++
       if (this.#values.request_throttle_drop_stale && this.#values.request_stale_connection_check) {
@@ -76,7 +83,8 @@ export class RequestThrottle {
       connection.settled(operation, errorCode.THROTTLEDOP)
       return
     }
-    this.#inProcess.add(operation)
-    goOn()
+    // Of one whose client has left nobody will say that it is finished.
+    if (connection.hasSession) this.#inProcess.add(operation)
+    this.#process(connection, operation)
   }
 }

@@ -10,7 +10,7 @@ import {
   type Random,
   type Timer,
 } from '@vivarium/platform'
-import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
+import { type ConnectRequest, opCode } from '@vivarium/zookeeper-protocol'
 import { answerWord } from './admin/four-letter-words.ts'
 import { ServerView } from './admin/server-view.ts'
 import { ClientConnection, type ConnectionHost, type PendingOperation } from './connection.ts'
@@ -87,7 +87,12 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       ),
     }
     this.#connectionThrottle = new ConnectionThrottle(settings, world.random, world.clock.monotonicMs())
-    this.#requestThrottle = new RequestThrottle(settings, this.stats, world.clock.monotonicMs)
+    this.#requestThrottle = new RequestThrottle(
+      settings,
+      this.stats,
+      world.clock.monotonicMs,
+      (connection, operation) => this.#process(connection, operation),
+    )
     this.#database = new Database(world, settings, this.stats, error => this.#fail(error))
   }
 
@@ -230,19 +235,18 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
-    this.#requestThrottle.admit(connection, operation, () => {
-      const clients = this.#clients
-      if (clients === null) connection.close()
-      else clients.submit(connection, operation)
-    })
+    this.#requestThrottle.admit(connection, operation)
   }
 
   sync(connection: ClientConnection, operation: PendingOperation): void {
-    this.#requestThrottle.admit(connection, operation, () => {
-      const clients = this.#clients
-      if (clients === null) connection.close()
-      else clients.sync(connection, operation)
-    })
+    this.#requestThrottle.admit(connection, operation)
+  }
+
+  #process(connection: ClientConnection, operation: PendingOperation): void {
+    const clients = this.#clients
+    if (clients === null) connection.close()
+    else if (operation.opCode === opCode.sync) clients.sync(connection, operation)
+    else clients.submit(connection, operation)
   }
 
   finished(operation: PendingOperation): void {

@@ -77,13 +77,13 @@ export class SessionTracker {
   expire(nowMs: number, most: number = Number.POSITIVE_INFINITY): Session[] {
     const expired: Session[] = []
     while (this.#nextExpiryMs <= nowMs) {
-      const together = this.#expiring.get(this.#nextExpiryMs) ?? []
+      const together = this.#expiring.get(this.#nextExpiryMs) ?? new Set()
       for (const session of together) {
         if (expired.length === most) return expired
         assert(session.expiresAtMs === this.#nextExpiryMs, 'a session stands in the interval it expires in')
         session.isClosing = true
         expired.push(session)
-        this.#expiring.get(this.#nextExpiryMs)!.delete(session)
+        together.delete(session)
       }
       this.#expiring.delete(this.#nextExpiryMs)
       this.#nextExpiryMs += this.#tickMs

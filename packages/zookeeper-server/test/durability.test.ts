@@ -8,6 +8,7 @@ import { nodeDisk } from '@vivarium/platform/node'
 import { createMode } from '@vivarium/zookeeper-protocol'
 import { compress } from 'snappy'
 import { adler32 } from '../src/persistence/adler32.ts'
+import { readLogFile } from '../src/persistence/txn-log-reader.ts'
 import { decodeEntry } from '../src/txn.ts'
 import { startServer, temporaryFolder } from './embedded-server.ts'
 import { WireClient } from './wire-client.ts'
@@ -145,6 +146,19 @@ test('damage that looks like the end of the log stops the start as long as a who
       return true
     })
   }
+})
+
+test('what stands before the end of a log is handed out before it is judged how the log ends', async () => {
+  // A leader reads for a learner what it is writing: a moment later there is more where the end was.
+  await using folder = await stoppedServer()
+  const log = await readFile(folder.log)
+  const damaged = recordsOf(log).find(({ entry }) => entry.includes('/b'))!
+  log.writeInt32BE(0, damaged.at + 8)
+  await writeFile(folder.log, log)
+  const batches = readLogFile(nodeDisk, folder.log, true)
+  const { value } = await batches.next()
+  assert.equal(value!.at(-1)!.end, damaged.at)
+  await assert.rejects(batches.next(), { name: 'DataError' })
 })
 
 test('a log without a snapshot it could build on stops the start', async () => {

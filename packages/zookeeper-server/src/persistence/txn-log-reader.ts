@@ -49,7 +49,8 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       )
     }
     for (;;) {
-      if (batch.length > 0 && !reader.hasRecord) {
+      // Before it is judged how the log ends: who reads it while it is written stops at what was there.
+      if (batch.length > 0 && !reader.hasWholeRecord) {
         yield batch
         batch = []
       }
@@ -178,12 +179,13 @@ class ChunkedReader {
     return this.#filePosition - (this.#buffer.length - this.#offset)
   }
 
-  /** Whether the next record, whole or not, has been read already. */
-  get hasRecord(): boolean {
+  /** Whether the next record has been read already, from its head to its end mark. */
+  get hasWholeRecord(): boolean {
     const buffered = this.#buffer.length - this.#offset
     if (buffered < recordHeadBytes) return false
     const length = this.#buffer.readInt32BE(this.#offset + 8)
-    return buffered >= recordHeadBytes + length + 1
+    const end = this.#offset + recordHeadBytes + length
+    return length > 0 && end < this.#buffer.length && this.#buffer[end] === endOfRecord
   }
 
   /** The next `length` bytes, or null if the file ends before. Padding counts as bytes. */

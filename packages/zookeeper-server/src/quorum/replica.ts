@@ -48,7 +48,10 @@ export interface Replica {
   readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null>
 
   // ---- the tree ---------------------------------------------------------------------------------------------------
-  /** Applies a committed transaction, fires its watches and answers the client that waits for it, if it is here. */
+  /**
+   * Applies a committed transaction, fires its watches and answers the client that waits for it, if it is here. `decoded`
+   * spares reading the entry again.
+   */
   commit(zxid: bigint, entry: Buffer, decoded?: Entry): void
 
   /**
@@ -106,7 +109,7 @@ export interface Replica {
   /** The leader's verdict on `quorum.revalidate`. */
   sessionRevalidated(id: bigint, isValid: boolean): void
 
-  /** The oldest `quorum.sync` still open has been answered by the leader. */
+  /** The oldest `quorum.sync` still open has been answered by the leader. False if there is none. */
   syncCompleted(): boolean
 }
 

@@ -125,15 +125,23 @@ test('a request that waited too long is refused in its turn, and not carried out
     assert.equal(member.server!.tree.nodes.has(`/n${i}`), code === 0, `/n${i}`)
 })
 
-test('requests whose client has left are forgotten', async () => {
-  const { world, member, client, stats } = await serverWith({ request_throttle_max_requests: 1 }, 50)
-  const [leaving, staying] = [client(1), client(2)]
-  await during(world, Promise.all([leaving.connected(), staying.connected()]))
-  const writes = Array.from({ length: 10 }, (_, i) => leaving.create(`/left${i}`))
-  for (const write of writes) write.catch(error => assert.ok(error instanceof ZooKeeperError))
-  await world.pass(2)
-  world.machine('10.0.1.1').kill()
-  await during(world, staying.create('/stayed'))
-  assert.ok(stats.staleRequestsDropped >= 8)
-  assert.equal(member.server!.tree.nodes.has('/left9'), false)
-})
+for (const drop of ['true', 'false']) {
+  const what = drop === 'true' ? 'are forgotten' : 'are carried out where they are not to be dropped'
+  test(`requests whose client has left ${what}, and take nobody’s place`, async () => {
+    const { world, member, client, stats } = await serverWith(
+      { request_throttle_max_requests: 1, request_throttle_drop_stale: drop },
+      50,
+    )
+    const [leaving, staying] = [client(1), client(2)]
+    await during(world, Promise.all([leaving.connected(), staying.connected()]))
+    const writes = Array.from({ length: 10 }, (_, i) => leaving.create(`/left${i}`))
+    for (const write of writes) write.catch(error => assert.ok(error instanceof ZooKeeperError))
+    await world.pass(2)
+    world.machine('10.0.1.1').kill()
+    await during(world, staying.create('/stayed'))
+    await during(world, staying.create('/stayed-on'))
+    assert.ok(stats.staleRequests >= 8)
+    assert.equal(stats.staleRequestsDropped, drop === 'true' ? stats.staleRequests : 0)
+    assert.equal(member.server!.tree.nodes.has('/left9'), drop === 'false')
+  })
+}
