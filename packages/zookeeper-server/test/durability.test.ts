@@ -215,6 +215,40 @@ test('a log with transactions missing in it stops the start, naming those around
   })
 })
 
+test('transactions that a log holds twice count once: none is missing behind them, and nothing is set back', async () => {
+  // A follower of Apache's 3.8 that lost its leader while it synchronised logs them again, and another time in part
+  // (ZOOKEEPER-4541). It was seen to leave 4…0x125, 4…0xeb, 4…0xb2, 0xec… in one file.
+  await using folder = await temporaryFolder()
+  const zookeeper = await startServer({ folder: folder.path })
+  {
+    await using client = await WireClient.connect(zookeeper.port)
+    await client.create('/value', '0')
+    for (let i = 1; i <= 9; i++) await client.set('/value', `${i}`)
+  }
+  await zookeeper.stop()
+  const { digest, lastProcessedZxid } = zookeeper.server.tree
+  for (const name of await filesOf(folder.path, 'snapshot.'))
+    if (name !== 'snapshot.0') await rm(pathOf(folder.path, name))
+  const path = pathOf(folder.path, (await filesOf(folder.path, 'log.'))[0]!)
+  const log = await readFile(path)
+  const records = recordsOf(log).map(({ at, entry }) => log.subarray(at, at + 12 + entry.length + 1))
+  const written = [
+    records.slice(0, 8),
+    records.slice(2, 6),
+    records.slice(2, 4),
+    records.slice(6),
+    records.slice(1, 4),
+  ]
+  await writeFile(path, Buffer.concat([log.subarray(0, 16), ...written.flat()]))
+  await using again = await startServer({ folder: folder.path })
+  assert.equal(again.server.tree.digest, digest)
+  assert.equal(again.server.tree.lastProcessedZxid, lastProcessedZxid)
+  assert.ok(
+    again.lines.some(line => line.includes('holds 11 transactions twice')),
+    again.lines.join('\n'),
+  )
+})
+
 test('a log file that was begun just before a crash does not cost the ones before it', async () => {
   await using folder = await stoppedServer()
   const last = recordsOf(await readFile(folder.log)).at(-1)!

@@ -42,7 +42,9 @@ export async function recover(
   let lastZxid = tree.lastProcessedZxid
   let count = 0
   const startZxid = lastZxid
-  for await (const { path, records } of readLog(disk, folders.logs, lastZxid + 1n)) {
+  const repeatedIn = new Map<string, number>()
+  for await (const { path, records, repeated } of readLog(disk, folders.logs, lastZxid + 1n)) {
+    if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry } of records) {
       if (isEmpty && count === 0 && !options.trustEmpty) {
         throw new DataError(
@@ -51,19 +53,16 @@ export async function recover(
           'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
         )
       }
-      if (zxid > lastZxid && !follows(zxid, lastZxid) && !(isEmpty && count === 0))
-        throw missing(path, lastZxid, zxid)
+      if (!follows(zxid, lastZxid) && !(isEmpty && count === 0)) throw missing(path, lastZxid, zxid)
       applyRecovered(tree, live, entry)
       count++
-      if (zxid <= lastZxid)
-        log.warn(
-          `Zxid 0x${formatZxid(zxid)} in ${path} is not larger than the one before it, 0x${formatZxid(lastZxid)}`,
-        )
       lastZxid = zxid
       newest.push({ zxid, entry })
     }
     if (newest.length > options.keepCommitted * 2) newest.splice(0, newest.length - options.keepCommitted)
   }
+  for (const [path, repeated] of repeatedIn)
+    log.warn(`${path} holds ${repeated} transactions twice; each was applied once`)
   // They share memory with what was read from the log: only those that stay are copied.
   const committed = newest
     .slice(-options.keepCommitted)

@@ -86,33 +86,41 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
   }
 }
 
-/** All records from `fromZxid` on, over all files, in batches. */
+/**
+ * All transactions from `fromZxid` on, over all files, in batches. Each is handed out once: a follower of Apache's that
+ * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`.
+ */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
-): AsyncGenerator<{ path: string; records: LogRecord[] }> {
+): AsyncGenerator<{ path: string; records: LogRecord[]; repeated: number }> {
   const files = await filesFrom(disk, folder, fromZxid)
+  let newest = fromZxid - 1n
   for (const [index, file] of files.entries()) {
     for await (const batch of readLogFile(disk, file.path, index === files.length - 1)) {
-      const first = batch.findIndex(record => record.zxid >= fromZxid)
-      if (first !== -1)
-        yield {
-          path: file.path,
-          records: batch.slice(first).filter(record => record.zxid >= fromZxid),
+      let repeated = 0
+      const records = batch.filter(({ zxid }) => {
+        if (zxid > newest) {
+          newest = zxid
+          return true
         }
+        if (zxid >= fromZxid) repeated++
+        return false
+      })
+      if (records.length > 0 || repeated > 0) yield { path: file.path, records, repeated }
     }
   }
 }
 
-/** The last transaction of the log; null if it holds none. */
+/** The newest transaction of the log; null if it holds none. */
 export async function newestLogged(disk: Disk, folder: string): Promise<bigint | null> {
   const files = await listFiles(disk, folder, 'log')
   let newest: bigint | null = null
   // A file that was begun just before a crash may hold nothing: then the one before it tells.
   for (const [index, file] of [...files.entries()].reverse()) {
     for await (const batch of readLogFile(disk, file.path, index === files.length - 1))
-      newest = batch.at(-1)!.zxid
+      for (const { zxid } of batch) if (newest === null || zxid > newest) newest = zxid
     if (newest !== null) return newest
   }
   return null
