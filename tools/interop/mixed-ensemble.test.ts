@@ -112,6 +112,34 @@ async function replaceOneByOne(peer: PeerName): Promise<void> {
   assert.equal(sightings, 1)
 }
 
+for (const peer of ['zookeeper-3.8', 'zookeeper-3.7'] as const) {
+  test(`a follower of Apache’s ${peer} that comes back under load is synchronised at its first try`, {
+    skip: without(peer),
+  }, async () => {
+    // A commit behind NEWLEADER of what was proposed before it made it leave and come back, each time logging all again.
+    const ids = [1, 2, 3]
+    await using ensemble = await Processes.configure(3, { config: { initLimit: 40 } })
+    for (const id of ids) ensemble.start(id)
+    await ensemble.serving(ids)
+    await using zookeeper = openZooKeeper([2, 3].map(id => `127.0.0.1:${ensemble.port(id)}`).join(','))
+    await zookeeper.create('/ledger')
+    await ensemble.kill(1)
+    const writers = Array.from({ length: 20 }, () => new ZnodeWriter(zookeeper, '/ledger'))
+    ensemble.startApache(1, classpath(peer))
+    try {
+      await ensemble.serving(ids)
+    } finally {
+      await Promise.all(writers.map(writer => writer.stop()))
+    }
+    const leader = ensemble.output(await ensemble.serving(ids))
+    assert.equal(
+      leader.match(/Synchronizing with Learner sid: 1 /g)!.length,
+      2,
+      'before it was killed, and after',
+    )
+  })
+}
+
 for (const peer of [
   'zookeeper-3.8',
   'zookeeper-3.7',

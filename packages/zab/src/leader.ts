@@ -8,7 +8,7 @@ export interface LeaderEffects {
   /** Write currentEpoch; call `currentEpochDurable`. */
   persistCurrentEpoch(epoch: bigint): void
   sendLeaderInfo(to: Sid, epoch: bigint): void
-  /** Bring this learner up to date, then send NEWLEADER, and every later proposal and commit behind that. */
+  /** Bring this learner up to date, then send NEWLEADER, and behind it what is outstanding and every later proposal and commit. */
   synchronize(learner: Sid, peerLastZxid: bigint): void
   /** A quorum has the leader's history: serve, the first transaction being `zxid` + 1. */
   startServing(zxid: bigint): void

@@ -534,8 +534,8 @@ class World {
       for (const { zxid, entry } of plan.txns)
         packets.push({ kind: 'proposal', zxid, entry }, { kind: 'commit', zxid })
     }
-    for (const { zxid, entry } of leader.outstanding()) packets.push({ kind: 'proposal', zxid, entry })
     packets.push({ kind: 'new-leader', zxid: leader.epoch! << 32n })
+    for (const { zxid, entry } of leader.outstanding()) packets.push({ kind: 'proposal', zxid, entry })
     this.#links[name] = { ...link, toLearner: [...link.toLearner, ...packets], isForwarding: true }
   }
 

@@ -359,10 +359,10 @@ export class Server {
         link.toLearner({ kind: 'commit', zxid })
       }
     }
+    link.toLearner({ kind: 'new-leader', zxid: this.#leader!.epoch! << 32n })
     if (this.cluster.rule.voters.has(to))
       for (const { zxid, entry } of this.#leader!.outstanding())
         link.toLearner({ kind: 'proposal', zxid, entry })
-    link.toLearner({ kind: 'new-leader', zxid: this.#leader!.epoch! << 32n })
     handler.isForwarding = true
   }
 

@@ -212,7 +212,7 @@ export class Leading implements Quorum, LearnersLeader {
       )
     // From this moment on every proposal and commit is kept for the learner, behind what it lacks now.
     const plan = planSync(peerLastZxid, memory, replica.lastProcessedZxid, this.#context.logSyncBytes > 0)
-    background(handler.synchronize(plan, peerLastZxid, this.underWay(), this.#leader.epoch!), error =>
+    background(handler.synchronize(plan, peerLastZxid, this.#leader.epoch!), error =>
       handler.stream.close(error),
     )
   }

@@ -149,29 +149,17 @@ export class LearnerHandler {
     this.stream.send(packetType.LEADERINFO, epoch << 32n, version)
   }
 
-  /**
-   * Sends what the learner lacks, then the proposals that were under way (`behind`), NEWLEADER, and whatever came
-   * meanwhile.
-   */
-  async synchronize(
-    first: SyncPlan,
-    peerLastZxid: bigint,
-    behind: { zxid: bigint; entry: Buffer }[],
-    epoch: bigint,
-  ): Promise<void> {
-    this.#kept = []
+  /** Sends what the learner lacks, NEWLEADER, the proposals that were under way, and whatever came meanwhile. */
+  async synchronize(first: SyncPlan, peerLastZxid: bigint, epoch: bigint): Promise<void> {
+    this.#kept = this.#underWay()
     const { replica, log, logSyncBytes } = this.#context
     const processed = replica.lastProcessedZxid
     let plan = first
-    let underWay = behind
     if (plan.mode === 'read-log') {
       const txns = await replica.readLog(plan.fromZxid, logSyncBytes)
       plan = continuePlan(peerLastZxid, txns === null ? null : txns.filter(txn => txn.zxid <= processed))
       // The database is sent as it is now, not as it was before the log was read: what was kept since is in it.
-      if (plan.mode === 'snap') {
-        this.#kept = []
-        underWay = this.#leading.underWay()
-      }
+      if (plan.mode === 'snap') this.#kept = this.#underWay()
     }
     switch (plan.mode) {
       case 'snap':
@@ -196,13 +184,22 @@ export class LearnerHandler {
         }
       }
     }
-    if (!this.isObserver)
-      for (const { zxid, entry } of underWay) this.stream.send(packetType.PROPOSAL, zxid, entry)
     const members = Buffer.from(configurationText(this.#context.membership.lastSeen))
     this.stream.send(packetType.NEWLEADER, epoch << 32n, members)
     for (const { type, zxid, data } of this.#kept) this.stream.send(type, zxid, data)
     this.#kept = null
     this.#isForwarding = true
+  }
+
+  /**
+   * Proposals that are not committed yet, for a voter. They go behind NEWLEADER: what comes before is history, and
+   * Apache's learners before 3.9.3 fail at a commit behind NEWLEADER of what was proposed before it (ZOOKEEPER-4394).
+   */
+  #underWay(): Kept[] {
+    if (this.isObserver) return []
+    return this.#leading
+      .underWay()
+      .map(({ zxid, entry }) => ({ type: packetType.PROPOSAL, zxid, data: entry }))
   }
 
   async #sendSnapshot(): Promise<void> {
