@@ -228,6 +228,46 @@ async function startOnEachOthersData(method: string): Promise<void> {
   assert.equal(acknowledged.size, 2000)
 }
 
+test('servers of both kinds that have several addresses find each other, whoever leads', {
+  skip,
+}, async () => {
+  const config = { initLimit: 40, 'multiAddress.enabled': 'true' }
+  // Apache's server hears of it by a property of its JVM only.
+  const flags = ['enabled=true', 'reachabilityCheckEnabled=false'].map(
+    text => `-Dzookeeper.multiAddress.${text}`,
+  )
+  await using ensemble = await Processes.configure(3, { config })
+  const ids = [1, 2, 3]
+  const lines = ids.map(id => {
+    const at = ['127.0.0.1', '127.0.0.2'].map(host => [host, ...ensemble.peerPorts(id)].join(':'))
+    return `server.${id}=${at.join('|')}:participant;127.0.0.1:${ensemble.port(id)}`
+  })
+  await ensemble.setMembers(lines, ids)
+  ensemble.start(1)
+  ensemble.startApache(2, classpath('apache-3.9'), flags)
+  ensemble.start(3)
+  await ensemble.serving(ids)
+  await using zookeeper = openZooKeeper(ensemble.clientPorts.map(port => `127.0.0.1:${port}`).join(','))
+  await zookeeper.create('/ledger')
+  const writer = new ZnodeWriter(zookeeper, '/ledger')
+  try {
+    for (let round = 0; round < 2; round++) {
+      const leader = await ensemble.serving(ids)
+      await ensemble.kill(leader)
+      await ensemble.serving(ids.filter(id => id !== leader))
+      await writer.writesMore()
+      if (leader === 2) ensemble.startApache(leader, classpath('apache-3.9'), flags)
+      else ensemble.start(leader)
+      await ensemble.serving(ids)
+      await writer.writesMore()
+    }
+  } finally {
+    await writer.stop()
+  }
+  for (const id of ids) await assertKept(ensemble.port(id), writer.acknowledged)
+  await assertDigestsAgree(ensemble, ids)
+})
+
 test('members of either kind join, lead and leave by reconfiguration while a client writes', {
   skip,
 }, async () => {

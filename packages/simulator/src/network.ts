@@ -30,11 +30,22 @@ export class SimulatedNetwork {
   readonly #blocked = new Set<string>()
   /** Hosts without power: nobody answers there, not even to say that nobody is there. */
   readonly #dark = new Set<string>()
+  /** Hosts with further addresses: whose they are. */
+  readonly #owners = new Map<string, string>()
   #nextPort = firstEphemeralPort
 
   constructor(timeline: Timeline, chance: Chance) {
     this.#timeline = timeline
     this.#chance = chance
+  }
+
+  /** Gives a host one more address, which it listens on where it says so. It connects from its first one. */
+  addAddress(address: string, host: string): void {
+    this.#owners.set(address, host)
+  }
+
+  #ownerOf(address: string): string {
+    return this.#owners.get(address) ?? address
   }
 
   /** Nothing gets from one host to the other any more; what is on its way waits. The other direction is not touched. */
@@ -70,7 +81,7 @@ export class SimulatedNetwork {
 
   #forget(host: string, leave: (end: End) => void): void {
     for (const [key, { life }] of this.#listeners) if (life.isOver) this.#listeners.delete(key)
-    for (const end of [...this.#ends]) if (end.local.host === host) leave(end)
+    for (const end of [...this.#ends]) if (this.#ownerOf(end.local.host) === host) leave(end)
   }
 
   latencyMs(): number {
@@ -81,7 +92,7 @@ export class SimulatedNetwork {
   }
 
   isDark(host: string): boolean {
-    return this.#dark.has(host)
+    return this.#dark.has(this.#ownerOf(host))
   }
 
   doorOf(host: string, life: Life): Network {
@@ -89,7 +100,7 @@ export class SimulatedNetwork {
     return {
       listen: async (address, accept) => {
         const port = address.port === 0 ? this.#nextPort++ : address.port
-        const key = `${host}:${port}`
+        const key = `${this.#owners.has(address.host) ? address.host : host}:${port}`
         const taken = this.#listeners.get(key)
         if (taken !== undefined && !taken.life.isOver)
           throw Object.assign(new Error(`EADDRINUSE: ${key}`), { code: 'EADDRINUSE' })

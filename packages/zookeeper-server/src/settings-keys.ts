@@ -187,6 +187,16 @@ export const keys = {
     min: 0,
     about: 'Requests that waited longer are refused (THROTTLEDOP), ms; 0: never.',
   }),
+  'multiAddress.enabled': boolean({
+    default: false,
+    about: 'Whether server lines may name several addresses, joined by `|`.',
+  }),
+  'multiAddress.reachabilityCheckEnabled': moot(
+    'Check before connecting: a silent connection is made anew, at whichever address answers',
+  ),
+  'multiAddress.reachabilityCheckTimeoutMs': moot(
+    'Check before connecting: a silent connection is made anew, at whichever address answers',
+  ),
   leaderServes: yesNo({ default: 'yes', about: 'Whether the leader takes clients.' }),
   cnxTimeout: int({ default: 5000, min: 1, about: 'Time to connect to a peer for election, ms.' }),
   'fastleader.minNotificationInterval': int({ default: 200, min: 1, about: 'First wait for votes, ms.' }),
@@ -233,9 +243,6 @@ export const keys = {
   'quorum.auth.learner.saslLoginContext': later('SASL between peers'),
   'quorum.auth.server.saslLoginContext': later('SASL between peers'),
   'quorum.auth.kerberos.servicePrincipal': later('SASL between peers'),
-  'multiAddress.enabled': later('Several addresses of one server'),
-  'multiAddress.reachabilityCheckEnabled': later('Several addresses of one server'),
-  'multiAddress.reachabilityCheckTimeoutMs': later('Several addresses of one server'),
   oraclePath: later('The oracle of two servers'),
   'metricsProvider.className': later('The Prometheus endpoint'),
   'metricsProvider.httpHost': later('The Prometheus endpoint'),

@@ -11,8 +11,9 @@ import {
 } from '@vivarium/platform'
 import {
   type Configuration,
+  hasSeveralAddresses,
   isMemberKey,
-  type PeerAddress,
+  type Peer,
   peerOf,
   readConfiguration,
   votersOf,
@@ -105,6 +106,15 @@ async function checkSettings(
   const dataDir = resolve(values.dataDir)
   const members = readConfiguration(properties, version, file)
   const { peers } = members
+  if (hasSeveralAddresses(members) && !values['multiAddress.enabled']) {
+    throw new ConfigError({
+      key: 'multiAddress.enabled',
+      value: 'false',
+      where: file,
+      problem: 'does not allow the several addresses of a server line',
+      fix: 'set multiAddress.enabled=true on every server, or name one address',
+    })
+  }
   const isEnsemble = votersOf(members).length > 1 || (peers.length > 0 && !values.standaloneEnabled)
   if (peers.length > 0 && !isEnsemble)
     warnings.push(`${file}: one server line alone: this server runs on its own, without a quorum`)
@@ -191,7 +201,7 @@ async function readQuorum(
 }
 
 /** The line of a server itself. One that was about to join when it ended may be needed for that. */
-export function ownPeer({ sid, members, lastSeen }: NonNullable<ServerSettings['quorum']>): PeerAddress {
+export function ownPeer({ sid, members, lastSeen }: NonNullable<ServerSettings['quorum']>): Peer {
   const own = peerOf(members, sid) ?? peerOf(lastSeen, sid)
   assert(own !== null, 'the settings were checked')
   return own
@@ -199,7 +209,7 @@ export function ownPeer({ sid, members, lastSeen }: NonNullable<ServerSettings['
 
 function clientAddress(
   values: ConfigValues<typeof keys>,
-  own: PeerAddress | null,
+  own: Peer | null,
   properties: ReadonlyMap<string, Property>,
 ): ServerSettings['client'] {
   if (own?.client != null) {

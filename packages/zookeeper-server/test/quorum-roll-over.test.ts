@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { silentLog } from '@vivarium/platform'
 import { World } from '@vivarium/simulator'
-import { parseConfiguration } from '../src/quorum/configuration.ts'
+import { parseConfiguration, peerOf } from '../src/quorum/configuration.ts'
 import type { EpochFiles } from '../src/quorum/epoch-files.ts'
 import { Leading } from '../src/quorum/leading.ts'
 import type { MemberContext } from '../src/quorum/member.ts'
@@ -18,7 +18,7 @@ test('an epoch that has no more zxids ends: its leader proposes nothing more and
   }
   const context = {
     myId: 1n,
-    own: { host: '10.0.0.1', quorumPort: 2888 },
+    own: peerOf(members, 1n)!,
     membership: new Membership(members, members, null, fail),
     replica: { lastLoggedZxid: 0n },
     network,

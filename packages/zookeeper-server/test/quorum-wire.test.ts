@@ -135,7 +135,7 @@ test('recorded election messages read and write back identically', () => {
     const text = bytes.toString('latin1', 20, initial.end)
     const [host, port] = text.split(':')
     assert.deepEqual(
-      initialMessage(initial.sid, { host: host!, port: Number(port) }),
+      initialMessage(initial.sid, [{ host: host!, port: Number(port) }]),
       bytes.subarray(0, initial.end),
     )
     for (let length = 0; length < initial.end; length++)
@@ -152,6 +152,19 @@ test('recorded election messages read and write back identically', () => {
     })
   }
   assert.ok(notifications > 5)
+})
+
+test('a server with several addresses says all of them, and those are listened to that can be reached', () => {
+  const addresses = [
+    { host: '10.0.0.1', port: 3888 },
+    { host: 'fd00::1', port: 3889 },
+  ]
+  const message = initialMessage(7n, addresses)
+  assert.equal(message.readBigInt64BE(0), -65535n)
+  assert.equal(message.toString('latin1', 20), '10.0.0.1:3888|[fd00::1]:3889')
+  assert.deepEqual(readInitialMessage(message), { sid: 7n, addresses, end: message.length })
+  const wildcard = initialMessage(7n, [{ host: '0.0.0.0', port: 3888 }, addresses[1]!])
+  assert.deepEqual(readInitialMessage(wildcard)!.addresses, [addresses[1]])
 })
 
 test('older notifications lack the epoch, the version or the configuration', () => {
@@ -198,7 +211,10 @@ test('nonsense at the election and quorum ports closes that connection, is logge
     ),
   ])
   for (const bytes of [text, huge, impostor]) await throwAt(quorumPort, bytes)
-  const badFrame = Buffer.concat([initialMessage(99n, { host: '127.0.0.1', port: 1 }), Buffer.alloc(8, 0x7f)])
+  const badFrame = Buffer.concat([
+    initialMessage(99n, [{ host: '127.0.0.1', port: 1 }]),
+    Buffer.alloc(8, 0x7f),
+  ])
   for (const bytes of [Buffer.alloc(32, 0xfe), badFrame]) await throwAt(electionPort, bytes)
   assert.equal(await client.create('/still-here'), '/still-here')
   assert.equal(await ensemble.mode(leader), 'leader')

@@ -7,6 +7,7 @@ import { ConfigError, readJvmFlags } from '@vivarium/platform'
 import { nodeDisk } from '@vivarium/platform/node'
 import fc from 'fast-check'
 import { readSettings, type ServerSettings } from '../src/index.ts'
+import { memberLines } from '../src/quorum/configuration.ts'
 import { keys } from '../src/settings-keys.ts'
 import { startServer, temporaryFolder } from './embedded-server.ts'
 
@@ -47,7 +48,14 @@ test('server lines are read with roles, client addresses and IPv6', async () => 
   const { quorum } = await read(ensemble, '2')
   assert.equal(quorum!.sid, 2n)
   assert.deepEqual(
-    quorum!.members.peers.map(p => [p.sid, p.host, p.quorumPort, p.electionPort, p.isObserver, p.client]),
+    quorum!.members.peers.map(({ sid, endpoints: [at], isObserver, client }) => [
+      sid,
+      at!.host,
+      at!.quorumPort,
+      at!.electionPort,
+      isObserver,
+      client,
+    ]),
     [
       [1n, '127.0.0.1', 2888, 3888, false, null],
       [2n, '127.0.0.1', 2889, 3889, false, null],
@@ -55,6 +63,25 @@ test('server lines are read with roles, client addresses and IPv6', async () => 
       [4n, '::1', 2891, 3891, false, { host: '::1', port: 2184 }],
     ],
   )
+})
+
+test('a server may have several addresses where that is switched on', async () => {
+  const lines = [
+    'server.1=b:2888:3888|a:2889:3889:observer;2181',
+    'server.2=a:2890:3890',
+    'server.3=a:2891:3891',
+    ...ensemble.filter(line => !line.startsWith('server.')),
+  ]
+  await assert.rejects(read(lines, '2'), /multiAddress\.enabled=false does not allow the several addresses/)
+  const { quorum } = await read(['multiAddress.enabled=true', ...lines], '2')
+  assert.equal(memberLines(quorum!.members)[0], 'server.1=a:2889:3889|b:2888:3888:observer;0.0.0.0:2181')
+  const wrong = [
+    [/gives its addresses different roles/, 'server.1=a:1:2:observer|b:1:2:participant'],
+    [/has the same port twice/, 'server.1=a:1:2|a:1:3'],
+    [/is not a server address/, 'server.1=a:1:2|'],
+  ] as const
+  for (const [message, line] of wrong)
+    await assert.rejects(read(['multiAddress.enabled=true', line, ...lines.slice(1)], '2'), message)
 })
 
 test('a mistake is one sentence with file, line, problem and fix', async () => {

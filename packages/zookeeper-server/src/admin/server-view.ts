@@ -150,8 +150,8 @@ export class ServerView implements AdminView {
       ['initLimit', values.initLimit!],
       ['syncLimit', values.syncLimit!],
       ['electionAlg', values.electionAlg],
-      ['electionPort', own.electionPort],
-      ['quorumPort', own.quorumPort],
+      ['electionPort', own.endpoints[0]!.electionPort],
+      ['quorumPort', own.endpoints[0]!.quorumPort],
       ['peerType', own.isObserver ? 1 : 0],
     ]
   }

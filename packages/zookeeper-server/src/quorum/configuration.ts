@@ -1,24 +1,38 @@
-import { ConfigError, type Property, parseProperties } from '@vivarium/platform'
+import { type Address, ConfigError, type Property, parseProperties } from '@vivarium/platform'
 import { hierarchical, majority, type QuorumRule, type Sid } from '@vivarium/zab'
 import { formatZxid, opCode } from '@vivarium/zookeeper-protocol'
 import { decodeEntry } from '../txn.ts'
+import { formatAddress } from './addresses.ts'
 
 /** One `server.N` line. */
-export interface PeerAddress {
+export interface Peer {
   sid: Sid
+  /** Where it is found by the others: at least one, in the order of the hosts (`multiAddress.enabled`). */
+  endpoints: readonly Endpoint[]
+  isObserver: boolean
+  /** null when the client port stands in a line of its own. */
+  client: Address | null
+}
+
+export interface Endpoint {
   host: string
   quorumPort: number
   electionPort: number
-  isObserver: boolean
-  /** null when the client port stands in a line of its own. */
-  client: { host: string; port: number } | null
+}
+
+export function quorumAddresses({ endpoints }: Peer): Address[] {
+  return endpoints.map(({ host, quorumPort }) => ({ host, port: quorumPort }))
+}
+
+export function electionAddresses({ endpoints }: Peer): Address[] {
+  return endpoints.map(({ host, electionPort }) => ({ host, port: electionPort }))
 }
 
 /** The members of an ensemble, and how they decide. */
 export interface Configuration {
   /** zxid of the transaction that made it; 0 for one that people wrote and no ensemble has agreed on. */
   version: bigint
-  peers: readonly PeerAddress[]
+  peers: readonly Peer[]
   /** Members of each group; empty for plain majorities. */
   groups: ReadonlyMap<bigint, readonly Sid[]>
   weights: ReadonlyMap<Sid, number>
@@ -29,17 +43,18 @@ export function isMemberKey(key: string): boolean {
   return /^(server|group|weight)\.\d+$/.test(key)
 }
 
-export function peerOf(configuration: Configuration, sid: Sid): PeerAddress | null {
+export function peerOf(configuration: Configuration, sid: Sid): Peer | null {
   return configuration.peers.find(peer => peer.sid === sid) ?? null
 }
 
 /** Whether who leads cannot go on in another configuration: not as a voter, or not where its learners are connected. */
-export function isDisplaced(before: PeerAddress | null, after: PeerAddress | null): boolean {
+export function isDisplaced(before: Peer | null, after: Peer | null): boolean {
   if (before === null || after === null || after.isObserver) return true
-  return after.host !== before.host || after.quorumPort !== before.quorumPort
+  const listens = (peer: Peer) => quorumAddresses(peer).map(formatAddress).join()
+  return listens(after) !== listens(before)
 }
 
-export function votersOf(configuration: Configuration): PeerAddress[] {
+export function votersOf(configuration: Configuration): Peer[] {
   return configuration.peers.filter(peer => !peer.isObserver)
 }
 
@@ -67,14 +82,12 @@ export function memberLines({ peers, groups, weights }: Configuration): string[]
   return lines
 }
 
-function peerLine(peer: PeerAddress): string {
-  const role = peer.isObserver ? 'observer' : 'participant'
-  const client = peer.client === null ? '' : `;${bracketed(peer.client.host)}:${peer.client.port}`
-  return `server.${peer.sid}=${bracketed(peer.host)}:${peer.quorumPort}:${peer.electionPort}:${role}${client}`
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
+function peerLine({ sid, endpoints, isObserver, client }: Peer): string {
+  const where = endpoints.map(
+    ({ host, quorumPort, electionPort }) => `${formatAddress({ host, port: quorumPort })}:${electionPort}`,
+  )
+  const role = isObserver ? 'observer' : 'participant'
+  return `server.${sid}=${where.join('|')}:${role}${client === null ? '' : `;${formatAddress(client)}`}`
 }
 
 /** Reads what `configurationText` wrote. Throws ConfigError. */
@@ -168,38 +181,47 @@ function numberOf(key: string, where: string): bigint {
   return BigInt(number)
 }
 
-/** `host:quorumPort:electionPort[:role][;[clientHost:]clientPort]` */
-export function parsePeer(key: string, { value, where }: Property): PeerAddress {
+/** `host:quorumPort:electionPort[|host:…][:role][;[clientHost:]clientPort]` */
+export function parsePeer(key: string, { value, where }: Property): Peer {
   const fail = (problem: string) =>
     new ConfigError({
       key,
       value,
       where,
       problem,
-      fix: 'write host:quorumPort:electionPort[:participant|:observer][;[clientHost:]clientPort]',
+      fix: 'write host:quorumPort:electionPort[|host:quorumPort:electionPort …][:participant|:observer][;[clientHost:]clientPort]',
     })
-  if (value.includes('|')) throw fail('names several addresses, which are not served yet')
-  const [address = '', client] = value.split(';')
-  const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(address.trim())
-  if (match === null) throw fail('is not a server address')
-  const [, host, quorumPort, electionPort, role] = match
+  const [servers = '', client] = value.split(';')
+  const roles = new Set<string>()
+  const endpoints = servers.split('|').map((address): Endpoint => {
+    const match = /^(\[[^\]]+\]|[^:]+):(\d+):(\d+)(?::(participant|observer))?$/i.exec(address.trim())
+    if (match === null) throw fail('is not a server address')
+    const [, host, quorumPort, electionPort, role] = match
+    if (role !== undefined) roles.add(role.toLowerCase())
+    return { host: plainHost(host!), quorumPort: Number(quorumPort), electionPort: Number(electionPort) }
+  })
+  if (roles.size > 1) throw fail('gives its addresses different roles')
   const clientMatch = client === undefined ? null : /^(?:(\[[^\]]+\]|[^:]+):)?(\d+)$/.exec(client.trim())
   if (client !== undefined && clientMatch === null) throw fail('has a client address that cannot be read')
-  const peer: PeerAddress = {
+  const peer: Peer = {
     sid: numberOf(key, where),
-    host: plainHost(host!),
-    quorumPort: Number(quorumPort),
-    electionPort: Number(electionPort),
-    isObserver: role?.toLowerCase() === 'observer',
+    endpoints: endpoints.sort((a, b) => (a.host < b.host ? -1 : 1)),
+    isObserver: roles.has('observer'),
     client:
       clientMatch === null
         ? null
         : { host: plainHost(clientMatch[1] ?? '0.0.0.0'), port: Number(clientMatch[2]) },
   }
-  const ports = [peer.quorumPort, peer.electionPort, peer.client?.port ?? 1]
+  const addresses = [...quorumAddresses(peer), ...electionAddresses(peer)]
+  const ports = [...addresses, peer.client ?? { port: 1 }].map(({ port }) => port)
   if (ports.some(port => port < 1 || port > 65535)) throw fail('names a port outside 1..65535')
-  if (peer.quorumPort === peer.electionPort) throw fail('has the same port twice')
+  if (new Set(addresses.map(formatAddress)).size < addresses.length) throw fail('has the same port twice')
   return peer
+}
+
+/** Whether some server is found at more than one address. */
+export function hasSeveralAddresses({ peers }: Configuration): boolean {
+  return peers.some(({ endpoints }) => endpoints.length > 1)
 }
 
 function plainHost(host: string): string {

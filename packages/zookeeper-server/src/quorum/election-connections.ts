@@ -1,6 +1,7 @@
 import { FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
 import type { Address, Clock, Connection, Listener, Log, Network } from '@vivarium/platform'
 import type { Sid } from '@vivarium/zab'
+import { connectToAny, formatAddress, listenOnAny } from './addresses.ts'
 import { anonymousObserver, initialMessage, readInitialMessage } from './election-messages.ts'
 
 const maxMessageBytes = 512 * 1024
@@ -23,10 +24,11 @@ export class ElectionConnections {
   readonly #clock: Clock
   readonly #log: Log
   readonly #myId: Sid
-  #own: Address
-  #addresses: ReadonlyMap<Sid, Address>
+  #own: readonly Address[]
+  #addresses: ReadonlyMap<Sid, readonly Address[]>
   /** Servers that are not in the configuration yet and said where they are; null: only those that are in it are called. */
-  readonly #joiners: Map<Sid, Address> | null
+  readonly #joiners: Map<Sid, readonly Address[]> | null
+  readonly #onAllInterfaces: boolean
   readonly #connectTimeoutMs: number
   readonly #onMessage: (from: Sid, frame: Buffer) => void
   readonly #onReach: (sid: Sid, isReachable: boolean) => void
@@ -35,7 +37,9 @@ export class ElectionConnections {
   readonly #last = new Map<Sid, Buffer>()
   readonly #incoming = new Set<Connection>()
   readonly #lookedAfterMs = new Map<Sid, number>()
-  #listener: Listener | null = null
+  /** Who has said something since connections were last asked for. */
+  readonly #heard = new Set<Sid>()
+  #listeners: Listener[] = []
   #nextAnonymous = -1n
   #isStopped = false
 
@@ -43,8 +47,10 @@ export class ElectionConnections {
     world: { network: Network; clock: Clock; log: Log },
     options: {
       myId: Sid
-      own: Address
-      addresses: ReadonlyMap<Sid, Address>
+      own: readonly Address[]
+      /** Listen on these ports wherever this machine is reached. */
+      onAllInterfaces: boolean
+      addresses: ReadonlyMap<Sid, readonly Address[]>
       /** Whether servers outside the configuration are called back, so that they learn how to join. */
       mayServersJoin: boolean
       connectTimeoutMs: number
@@ -58,6 +64,7 @@ export class ElectionConnections {
     this.#log = world.log.named('QuorumCnxManager')
     this.#myId = options.myId
     this.#own = options.own
+    this.#onAllInterfaces = options.onAllInterfaces
     this.#addresses = options.addresses
     this.#joiners = options.mayServersJoin ? new Map() : null
     this.#connectTimeoutMs = options.connectTimeoutMs
@@ -65,28 +72,37 @@ export class ElectionConnections {
     this.#onReach = onReach
   }
 
-  /** Rejects with Node's error if the election port cannot be had. */
-  async start(listenOn: Address): Promise<void> {
-    this.#listener = await this.#network.listen(listenOn, connection => this.#accept(connection))
-    this.#log.info(
-      `Received connection request will be served on election port ${listenOn.host}:${listenOn.port}`,
+  /** Rejects with CannotListen if no election port can be had. */
+  async start(): Promise<void> {
+    this.#listeners = await listenOnAny(
+      this.#network,
+      this.#own,
+      this.#onAllInterfaces,
+      this.#log,
+      connection => this.#accept(connection),
     )
+    for (const { address } of this.#listeners)
+      this.#log.info(`Received connection request will be served on election port ${formatAddress(address)}`)
   }
 
-  /** Other members, or the same ones elsewhere. Rejects with Node's error if this server's new port cannot be had. */
-  async reconfigure(own: Address, addresses: ReadonlyMap<Sid, Address>, listenOn: Address): Promise<void> {
-    const isMoved = own.port !== this.#own.port || own.host !== this.#own.host
+  /** Other members, or the same ones elsewhere. Rejects with CannotListen if this server's new ports cannot be had. */
+  async reconfigure(own: readonly Address[], addresses: ReadonlyMap<Sid, readonly Address[]>): Promise<void> {
+    const isMoved = own.map(formatAddress).join() !== this.#own.map(formatAddress).join()
     this.#own = own
     this.#addresses = addresses
     if (!isMoved || this.#isStopped) return
-    await this.#listener?.close()
-    if (!this.#isStopped) await this.start(listenOn)
+    await this.#closeListeners()
+    if (!this.#isStopped) await this.start()
+  }
+
+  async #closeListeners(): Promise<void> {
+    await Promise.all(this.#listeners.map(listener => listener.close()))
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
     for (const connection of [...this.#connections.values(), ...this.#incoming]) connection.destroy()
-    await this.#listener?.close()
+    await this.#closeListeners()
   }
 
   /** Sends a framed message, now or when there is a connection. */
@@ -97,16 +113,23 @@ export class ElectionConnections {
     else if (connection.pendingBytes < maxPendingBytes) connection.write(message)
   }
 
+  /** Asked for when no answers come. */
   connectAll(): void {
-    for (const sid of this.#addresses.keys())
-      if (sid !== this.#myId && !this.#connections.has(sid)) this.#connect(sid)
+    for (const [sid, { length }] of this.#addresses) {
+      // It may have died unnoticed with one of the networks that both servers are on.
+      const isDoubtful = length > 1 && !this.#heard.has(sid)
+      if (sid !== this.#myId && (!this.#connections.has(sid) || isDoubtful)) this.#connect(sid)
+    }
+    this.#heard.clear()
   }
 
   #connect(to: Sid): void {
-    const address = this.#addresses.get(to) ?? this.#joiners?.get(to)
-    if (address === undefined || this.#connecting.has(to) || this.#isStopped) return
+    const addresses = this.#addresses.get(to) ?? this.#joiners?.get(to)
+    if (addresses === undefined || this.#connecting.has(to) || this.#isStopped) return
     this.#connecting.add(to)
-    this.#network.connect(address, { timeoutMs: this.#connectTimeoutMs }).then(
+    connectToAny({ network: this.#network, clock: this.#clock }, addresses, {
+      timeoutMs: this.#connectTimeoutMs,
+    }).then(
       connection => {
         this.#connecting.delete(to)
         if (this.#isStopped) return connection.destroy()
@@ -121,7 +144,7 @@ export class ElectionConnections {
         if (this.#isStopped) return
         this.#onReach(to, false)
         this.#log.warn(
-          `Cannot open channel to ${to} at election address ${address.host}:${address.port} (${(error as Error).message})`,
+          `Cannot open channel to ${to} at election address ${addresses.map(formatAddress).join('|')} (${(error as Error).message})`,
         )
       },
     )
@@ -151,7 +174,7 @@ export class ElectionConnections {
         const initial = readInitialMessage(received)
         if (initial === null) return
         settle()
-        this.#introduced(connection, initial.sid, initial.address, received.subarray(initial.end))
+        this.#introduced(connection, initial.sid, initial.addresses, received.subarray(initial.end))
       } catch (error) {
         if (!(error instanceof MalformedBytesError)) throw error
         this.#log.warn(
@@ -163,7 +186,7 @@ export class ElectionConnections {
     }
   }
 
-  #introduced(connection: Connection, given: Sid, address: Address | null, rest: Buffer): void {
+  #introduced(connection: Connection, given: Sid, addresses: readonly Address[], rest: Buffer): void {
     const sid = given === anonymousObserver ? this.#nextAnonymous-- : given
     if (sid === this.#myId) {
       this.#log.warn(
@@ -173,7 +196,7 @@ export class ElectionConnections {
     }
     if (sid >= 0n && sid < this.#myId) {
       connection.destroy()
-      if (!this.#addresses.has(sid) && !this.#admit(sid, address))
+      if (!this.#addresses.has(sid) && !this.#admit(sid, addresses))
         return this.#log.warn(`Server ${sid} is not in the configuration: it is not called back`)
       this.#connections.get(sid)?.destroy()
       this.#connections.delete(sid)
@@ -182,12 +205,12 @@ export class ElectionConnections {
     this.#register(sid, connection, rest)
   }
 
-  /** Whether a server that is in no configuration may be called at the address it named. */
-  #admit(sid: Sid, address: Address | null): boolean {
+  /** Whether a server that is in no configuration may be called at the addresses it named. */
+  #admit(sid: Sid, addresses: readonly Address[]): boolean {
     const joiners = this.#joiners
-    if (joiners === null || address === null || (!joiners.has(sid) && joiners.size >= maxStrangers))
+    if (joiners === null || addresses.length === 0 || (!joiners.has(sid) && joiners.size >= maxStrangers))
       return false
-    joiners.set(sid, address)
+    joiners.set(sid, addresses)
     return true
   }
 
@@ -212,6 +235,7 @@ export class ElectionConnections {
       if (last !== undefined) connection.write(last)
     }
     connection.onData = chunk => {
+      this.#heard.add(sid)
       try {
         decoder.push(chunk, frame => this.#onMessage(sid, frame))
       } catch (error) {

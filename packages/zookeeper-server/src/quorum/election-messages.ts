@@ -1,5 +1,7 @@
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
+import type { Address } from '@vivarium/platform'
 import { type Notification, type PeerState, peerState, type Sid, type Vote } from '@vivarium/zab'
+import { formatAddress } from './addresses.ts'
 
 const protocolV1 = -65536n
 const protocolV2 = -65535n
@@ -8,12 +10,14 @@ const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:
 /** An observer that does not say who it is. */
 export const anonymousObserver = 2n ** 63n - 1n
 
+/** A server that claims more of them than this is not listened to. */
+const maxAddresses = 32
+
 /** The first words of whoever opens an election connection. Source: QuorumCnxManager.InitialMessage. */
-export function initialMessage(sid: Sid, address: { host: string; port: number }): Buffer {
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  const text = Buffer.from(`${host}:${address.port}`)
+export function initialMessage(sid: Sid, addresses: readonly Address[]): Buffer {
+  const text = Buffer.from(addresses.map(formatAddress).join('|'))
   const writer = new ByteWriter(32 + text.length)
-  writer.int64(protocolV1)
+  writer.int64(addresses.length > 1 ? protocolV2 : protocolV1)
   writer.int64(sid)
   writer.int32(text.length)
   writer.bytes(text)
@@ -21,16 +25,14 @@ export function initialMessage(sid: Sid, address: { host: string; port: number }
 }
 
 /**
- * The sid at the start of `bytes`, the address its server is found at if it told one, and where the message ends; null while
- * it is incomplete.
+ * The sid at the start of `bytes`, the addresses its server told that others can reach, and where the message ends; null
+ * while it is incomplete.
  */
-export function readInitialMessage(
-  bytes: Buffer,
-): { sid: Sid; address: { host: string; port: number } | null; end: number } | null {
+export function readInitialMessage(bytes: Buffer): { sid: Sid; addresses: Address[]; end: number } | null {
   if (bytes.length < 8) return null
   const protocol = bytes.readBigInt64BE(0)
   // Before 3.5 a server sent its bare number.
-  if (protocol >= 0n) return { sid: protocol, address: null, end: 8 }
+  if (protocol >= 0n) return { sid: protocol, addresses: [], end: 8 }
   if (protocol !== protocolV1 && protocol !== protocolV2)
     throw new MalformedBytesError(`Got unrecognized protocol version ${protocol}`)
   if (bytes.length < 20) return null
@@ -39,18 +41,16 @@ export function readInitialMessage(
     throw new MalformedBytesError(`an election address of ${length} bytes`)
   const end = 20 + length
   if (bytes.length < end) return null
-  return { sid: bytes.readBigInt64BE(8), address: firstAddress(bytes.toString('utf8', 20, end)), end }
+  return { sid: bytes.readBigInt64BE(8), addresses: reachable(bytes.toString('utf8', 20, end)), end }
 }
 
-/** Of `host:port|host:port`, the first that others can reach. */
-function firstAddress(text: string): { host: string; port: number } | null {
-  for (const part of text.split('|')) {
-    const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part) ?? []
-    const host = bracketed ?? plain
-    if (host !== undefined && !wildcards.has(host) && Number(port) < 65536)
-      return { host, port: Number(port) }
-  }
-  return null
+/** Of `host:port|host:port`, those that others can reach. */
+function reachable(text: string): Address[] {
+  return text
+    .split('|', maxAddresses)
+    .map(part => /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part) ?? [])
+    .map(([, bracketed, plain, port]) => ({ host: bracketed ?? plain ?? '0.0.0.0', port: Number(port) }))
+    .filter(({ host, port }) => !wildcards.has(host) && port < 65536)
 }
 
 /** A framed notification of version 2. */

@@ -1,9 +1,10 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { assert, type Timer } from '@vivarium/platform'
+import { type Address, assert, type Timer } from '@vivarium/platform'
 import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
 import { decodeEntry, type Entry } from '../txn.ts'
+import { connectToAny, formatAddress } from './addresses.ts'
 import {
   type Configuration,
   configurationIn,
@@ -82,7 +83,7 @@ export class Following implements Quorum {
   }
 
   /** Follows until that is over; rejects with the reason. */
-  async run(leader: { host: string; quorumPort: number }): Promise<never> {
+  async run(leader: readonly Address[]): Promise<never> {
     const { tickMs, initLimit, syncLimit, replica, myId, membership } = this.#context
     const stream = await this.#connect(leader)
     this.#stream = stream
@@ -158,24 +159,22 @@ export class Following implements Quorum {
     }
   }
 
-  async #connect(leader: { host: string; quorumPort: number }): Promise<PeerStream> {
+  async #connect(leader: readonly Address[]): Promise<PeerStream> {
     const { network, clock, tickMs, initLimit, connectRetryMs, log } = this.#context
-    const address = { host: leader.host, port: leader.quorumPort }
     const startedMs = clock.monotonicMs()
     const deadlineMs = startedMs + initLimit * tickMs
     for (let attempt = 1; ; attempt++) {
       try {
-        const connection = await network.connect(address, {
+        const connection = await connectToAny({ network, clock }, leader, {
           timeoutMs: Math.max(1, deadlineMs - clock.monotonicMs()),
         })
-        log
-          .named('Learner')
-          .info(`Successfully connected to leader, using address: ${address.host}:${address.port}`)
+        const address = formatAddress(connection.remote)
+        log.named('Learner').info(`Successfully connected to leader, using address: ${address}`)
         return new PeerStream(connection, clock, initLimit * tickMs)
       } catch (error) {
         const nowMs = clock.monotonicMs()
         const pauseMs = Math.min(connectRetryMs, firstRetryMs * 2 ** (attempt - 1))
-        const text = `Unexpected exception, tries=${attempt}, connecting to ${address.host}:${address.port} (${(error as Error).message})`
+        const text = `Unexpected exception, tries=${attempt}, connecting to ${leader.map(formatAddress).join('|')} (${(error as Error).message})`
         if (pauseMs < connectRetryMs) log.named('Learner').debug(text)
         else log.named('Learner').warn(text)
         const hasHadItsTries = nowMs - startedMs >= connectTries * connectRetryMs

@@ -3,6 +3,7 @@ import { background, type Connection, type Listener, type Timer } from '@vivariu
 import { Leader, planSync, type Reconfiguration, type Sid } from '@vivarium/zab'
 import { counterOf, errorCode, formatZxid, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
+import { listenOnAny } from './addresses.ts'
 import {
   type Configuration,
   configurationIn,
@@ -11,6 +12,7 @@ import {
   isReconfiguration,
   isSuccessor,
   peerOf,
+  quorumAddresses,
   ruleOf,
 } from './configuration.ts'
 import type { EpochFiles } from './epoch-files.ts'
@@ -33,7 +35,7 @@ export class Leading implements Quorum, LearnersLeader {
   readonly #handlers = new Map<Sid, LearnerHandler>()
   readonly #greeting = new Set<LearnerHandler>()
   readonly #timers: Timer[] = []
-  #listener: Listener | null = null
+  #listeners: Listener[] = []
   #isPingQueued = false
   /** What this server's own acknowledgements wait for: that it has written down a reconfiguration. */
   #ownAcks: Promise<void> | null = null
@@ -111,10 +113,13 @@ export class Leading implements Quorum, LearnersLeader {
 
   /** Leads until that is over; gives the reason. */
   async run(): Promise<string> {
-    const { clock, network, own, tickMs, syncLimit } = this.#context
-    const host = this.#context.listenOnAll ? '0.0.0.0' : own.host
-    this.#listener = await network.listen({ host, port: own.quorumPort }, connection =>
-      this.#accept(connection),
+    const { clock, network, own, tickMs, syncLimit, listenOnAll, log } = this.#context
+    this.#listeners = await listenOnAny(
+      network,
+      quorumAddresses(own),
+      listenOnAll,
+      log.named('Leader'),
+      connection => this.#accept(connection),
     )
     this.#limitPhase()
     this.#timers.push(clock.every(tickMs / 2, () => this.#ping()))
@@ -144,7 +149,7 @@ export class Leading implements Quorum, LearnersLeader {
       handler.stream.close(new Error(reason))
     const { replica } = this.#context
     replica.stopServing(reason)
-    await this.#listener?.close()
+    await Promise.all(this.#listeners.map(listener => listener.close()))
     await replica.snapshotsDone()
     for (const { entry } of this.#leader.outstanding()) replica.applyTentatively(entry as Buffer)
   }
@@ -263,10 +268,10 @@ export class Leading implements Quorum, LearnersLeader {
   }
 
   reconfigure(request: ReconfigRequest, zxid: bigint): string {
-    const { membership, fewestVoters } = this.#context
+    const { membership, reconfigurable } = this.#context
     if (membership.lastSeen.version !== membership.committed.version)
       throw new Refusal(errorCode.RECONFIGINPROGRESS)
-    const next = reconfigured(membership.committed, request, zxid, fewestVoters)
+    const next = reconfigured(membership.committed, request, zxid, reconfigurable)
     if (!this.#leader.hasQuorumOf(ruleOf(next))) throw new Refusal(errorCode.NEWCONFIGNOQUORUM)
     return configurationText(next)
   }

@@ -21,14 +21,17 @@ import { formatZxid } from '@vivarium/zookeeper-protocol'
 import { cannotBind, type ServerWorld } from '../server.ts'
 import { ownPeer, type ServerSettings } from '../settings.ts'
 import type { ServerStats } from '../stats.ts'
+import { CannotListen } from './addresses.ts'
 import {
   type Configuration,
+  electionAddresses,
   isDisplaced,
   isSuccessor,
   memberLines,
-  type PeerAddress,
+  type Peer,
   parseConfiguration,
   peerOf,
+  quorumAddresses,
 } from './configuration.ts'
 import { ElectionConnections } from './election-connections.ts'
 import { configTextIn, decodeNotification, encodeNotification } from './election-messages.ts'
@@ -40,6 +43,8 @@ import { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
 
 const finalizeMs = 200
+/** A port that cannot be had for such a reason stays so until an operator helps. */
+const lastingProblems: ReadonlySet<string> = new Set(['EADDRINUSE', 'EACCES'])
 /** A quorum that is lost for so long may stay lost. Source: QuorumPeer's wait before it starts its read-only server. */
 const readOnlyAfterMs = 2_000
 const stateNames = ['LOOKING', 'FOLLOWING', 'LEADING', 'OBSERVING'] as const
@@ -55,7 +60,7 @@ export class QuorumPeer {
   readonly #log: Log
   readonly #myId: Sid
   readonly membership: Membership
-  #own: PeerAddress
+  #own: Peer
   readonly #connections: ElectionConnections
   readonly #election: Election
   #epochs: EpochFiles | null = null
@@ -93,7 +98,8 @@ export class QuorumPeer {
       world,
       {
         myId: sid,
-        own: this.#electionAddress,
+        own: electionAddresses(this.#own),
+        onAllInterfaces: values.quorumListenOnAllIPs,
         addresses: this.#electionAddresses(),
         mayServersJoin: this.membership.isDynamic,
         connectTimeoutMs: values.cnxTimeout,
@@ -122,7 +128,6 @@ export class QuorumPeer {
   }
 
   async start(): Promise<void> {
-    const address = this.#electionListenAddress
     this.#epochs = await EpochFiles.open(
       this.#world.disk,
       this.#settings.dataDir,
@@ -131,9 +136,9 @@ export class QuorumPeer {
     )
     this.#replica.setConfig(this.membership.text, this.membership.committed.version)
     try {
-      await this.#connections.start(address)
+      await this.#connections.start()
     } catch (error) {
-      throw this.#cannotBind(error, address)
+      throw this.#cannotBind(error)
     }
     background(this.#run(), this.#onFailure)
   }
@@ -265,7 +270,7 @@ export class QuorumPeer {
 
   // ---- members ----------------------------------------------------------------------------------------------------------------
 
-  get own(): PeerAddress {
+  get own(): Peer {
     return this.#own
   }
 
@@ -274,23 +279,9 @@ export class QuorumPeer {
     return { current: currentRule, next: nextRule, isObserver: this.#own.isObserver }
   }
 
-  get #electionAddress(): Address {
-    return { host: this.#own.host, port: this.#own.electionPort }
-  }
-
-  get #electionListenAddress(): Address {
-    const host = this.#settings.values.quorumListenOnAllIPs ? '0.0.0.0' : this.#own.host
-    return { host, port: this.#own.electionPort }
-  }
-
-  #electionAddresses(): Map<Sid, Address> {
+  #electionAddresses(): Map<Sid, Address[]> {
     const { committed, lastSeen } = this.membership
-    return new Map(
-      [...committed.peers, ...lastSeen.peers].map(peer => [
-        peer.sid,
-        { host: peer.host, port: peer.electionPort },
-      ]),
-    )
+    return new Map([...committed.peers, ...lastSeen.peers].map(peer => [peer.sid, electionAddresses(peer)]))
   }
 
   /** A server that is in the configuration no more keeps its addresses, and follows without a vote until it is stopped. */
@@ -321,16 +312,13 @@ export class QuorumPeer {
   /** Who elects, or where they are, has changed. */
   #reconfigureElection(): void {
     this.#election.reconfigure(this.#electorate())
-    const moved = this.#connections.reconfigure(
-      this.#electionAddress,
-      this.#electionAddresses(),
-      this.#electionListenAddress,
-    )
-    background(moved, error => this.#onFailure(this.#cannotBind(error, this.#electionListenAddress)))
+    const moved = this.#connections.reconfigure(electionAddresses(this.#own), this.#electionAddresses())
+    background(moved, error => this.#onFailure(this.#cannotBind(error)))
   }
 
-  #cannotBind(error: unknown, address: Address): Error {
-    return cannotBind(error as NodeJS.ErrnoException, address, `server.${this.#myId}`, this.#settings.file)
+  #cannotBind(error: unknown): Error {
+    if (!(error instanceof CannotListen)) return error as Error
+    return cannotBind(error.cause, error.address, `server.${this.#myId}`, this.#settings.file)
   }
 
   // ---- leading and following ----------------------------------------------------------------------------------------------------
@@ -351,7 +339,10 @@ export class QuorumPeer {
       syncLimit: values.syncLimit!,
       connectRetryMs: values.leaderConnectDelayDuringRetryMs,
       listenOnAll: values.quorumListenOnAllIPs,
-      fewestVoters: values.standaloneEnabled ? 2 : 1,
+      reconfigurable: {
+        fewestVoters: values.standaloneEnabled ? 2 : 1,
+        mayHaveSeveralAddresses: values['multiAddress.enabled'],
+      },
       logSyncBytes: values.snapshotSizeFactor < 0 ? 0 : 64 * 1024 * 1024,
       needsDatabase: this.#needsDatabase,
       databaseNeeded: isNeeded => {
@@ -374,10 +365,8 @@ export class QuorumPeer {
     try {
       reason = await leading.run()
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code
-      if (code === 'EADDRINUSE' || code === 'EACCES') {
-        throw this.#cannotBind(error, { host: this.#own.host, port: this.#own.quorumPort })
-      }
+      if (error instanceof CannotListen && lastingProblems.has(error.cause.code ?? ''))
+        throw this.#cannotBind(error)
       if (error instanceof AssertionError) throw error
       reason = (error as Error).message
     }
@@ -393,7 +382,7 @@ export class QuorumPeer {
     this.#current = following
     const role = this.#own.isObserver ? 'observing' : 'following'
     try {
-      await following.run(leader)
+      await following.run(quorumAddresses(leader))
     } catch (error) {
       if (this.#isStopped) return
       if (error instanceof AssertionError) throw error

@@ -1,11 +1,15 @@
 import { ConfigError, parseProperties } from '@vivarium/platform'
 import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
+import { formatAddress } from './addresses.ts'
 import {
   type Configuration,
+  electionAddresses,
+  hasSeveralAddresses,
   isMemberKey,
-  type PeerAddress,
+  type Peer,
   parsePeer,
+  quorumAddresses,
   readConfiguration,
   votersOf,
 } from './configuration.ts'
@@ -18,12 +22,14 @@ export function reconfigured(
   current: Configuration,
   request: ReconfigRequest,
   zxid: bigint,
-  fewestVoters: number,
+  { fewestVoters, mayHaveSeveralAddresses }: { fewestVoters: number; mayHaveSeveralAddresses: boolean },
 ): Configuration {
   if (request.curConfigId !== -1n && request.curConfigId !== current.version)
     throw new Refusal(errorCode.BADVERSION)
   const next = members(current, request, zxid)
   if (votersOf(next).length < fewestVoters) throw new Refusal(errorCode.BADARGUMENTS)
+  if (hasSeveralAddresses(next) && !mayHaveSeveralAddresses)
+    throw new Refusal(errorCode.BADARGUMENTS, 'multiAddress.enabled is off')
   return next
 }
 
@@ -63,7 +69,7 @@ function numberOf(text: string): bigint {
 }
 
 /** Who joins says where clients find it. */
-function parseJoiner(line: string): PeerAddress {
+function parseJoiner(line: string): Peer {
   const [key = '', value, ...rest] = line.split('=').map(part => part.trim())
   if (value === undefined || rest.length > 0) throw new Refusal(errorCode.BADARGUMENTS)
   const peer = parsePeer(key, { value, where: 'joiningServers' })
@@ -71,12 +77,12 @@ function parseJoiner(line: string): PeerAddress {
   return peer
 }
 
-function sharesAddress(a: PeerAddress, b: PeerAddress): boolean {
+function sharesAddress(a: Peer, b: Peer): boolean {
   const taken = new Set(addressesOf(a))
   return addressesOf(b).some(address => taken.has(address))
 }
 
-function addressesOf({ host, quorumPort, electionPort, client }: PeerAddress): string[] {
-  const own = [`${host}:${quorumPort}`, `${host}:${electionPort}`]
-  return client === null ? own : [...own, `${client.host}:${client.port}`]
+function addressesOf(peer: Peer): string[] {
+  const own = [...quorumAddresses(peer), ...electionAddresses(peer)]
+  return (peer.client === null ? own : [...own, peer.client]).map(formatAddress)
 }

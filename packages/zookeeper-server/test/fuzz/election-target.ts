@@ -20,7 +20,10 @@ export const election: TargetKind = {
     let isFirst = false
     let fed = 0
     const first = () =>
-      initialMessage(chance.pick([9n, 9n, 4n, 0n, -1n, 3n]), { host: '10.0.9.9', port: 3888 })
+      initialMessage(
+        chance.pick([9n, 9n, 4n, 0n, -1n, 3n]),
+        Array(chance.between(1, 3)).fill({ host: '10.0.9.9', port: 3888 }),
+      )
     const notification = () =>
       encodeNotification(
         {

@@ -1,0 +1,82 @@
+import type { Address, Clock, Connection, Listener, Log, Network } from '@vivarium/platform'
+
+/** So long an address has for itself before the next one is tried as well. Source: RFC 8305, Connection Attempt Delay. */
+const staggerMs = 250
+
+/**
+ * Connects to whichever of a server's addresses answers first; they are tried one after another, the next one without delay
+ * where nobody is. Rejects, naming each, when none answers.
+ */
+export function connectToAny(
+  { network, clock }: { network: Network; clock: Clock },
+  addresses: readonly Address[],
+  options: { timeoutMs: number },
+): Promise<Connection> {
+  if (addresses.length === 1) return network.connect(addresses[0]!, options)
+  return new Promise((resolve, reject) => {
+    const waiting = [...addresses]
+    const failures: Error[] = []
+    let isConnected = false
+    const tryNext = () => {
+      const address = waiting.shift()
+      if (address === undefined || isConnected) return
+      const stagger = clock.after(staggerMs, tryNext)
+      network.connect(address, options).then(
+        connection => {
+          stagger.cancel()
+          if (isConnected) return connection.destroy()
+          isConnected = true
+          resolve(connection)
+        },
+        error => {
+          stagger.cancel()
+          failures.push(error as Error)
+          if (failures.length === addresses.length)
+            reject(new Error(failures.map(({ message }) => message).join('; ')))
+          else tryNext()
+        },
+      )
+    }
+    tryNext()
+  })
+}
+
+/** Listens on all addresses of a server that can be had; on `port`s of all interfaces where that is asked for. */
+export async function listenOnAny(
+  network: Network,
+  addresses: readonly Address[],
+  onAllInterfaces: boolean,
+  log: Log,
+  onConnection: (connection: Connection) => void,
+): Promise<Listener[]> {
+  const wanted = onAllInterfaces
+    ? [...new Set(addresses.map(({ port }) => port))].map(port => ({ host: '0.0.0.0', port }))
+    : addresses
+  const results = await Promise.allSettled(wanted.map(address => network.listen(address, onConnection)))
+  const listeners = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)
+  const failed = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ error: result.reason as Error, address: wanted[i]! }] : [],
+  )
+  if (listeners.length === 0) throw new CannotListen(failed[0]!.error, failed[0]!.address)
+  // A server is still found at its other addresses.
+  for (const { error, address } of failed)
+    log.warn(`Couldn't bind to ${formatAddress(address)}: ${error.message}`)
+  return listeners
+}
+
+/** No address of a server could be had. */
+export class CannotListen extends Error {
+  override readonly cause: NodeJS.ErrnoException
+  readonly address: Address
+
+  constructor(cause: Error, address: Address) {
+    super(cause.message)
+    this.cause = cause
+    this.address = address
+  }
+}
+
+/** `host:port`, an IPv6 address in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
