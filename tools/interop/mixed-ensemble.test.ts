@@ -268,6 +268,59 @@ test('servers of both kinds that have several addresses find each other, whoever
   await assertDigestsAgree(ensemble, ids)
 })
 
+for (const [masters, observer] of [
+  ['ours', 'apache'],
+  ['apache', 'ours'],
+] as const) {
+  const [whose, of] = observer === 'ours' ? ['of ours', 'Apache’s'] : ['of Apache’s', 'ours']
+  test(`an observer ${whose} learns from followers, ${of}, one after the other`, { skip }, async () => {
+    const config = { initLimit: 40, observerMasterPort: 12_191 }
+    await using ensemble = await Processes.configure(4, { observers: 1, config })
+    const ids = [1, 2, 3, 4]
+    // An address each: their ports for observers are the same.
+    const lines = ids.map(id => {
+      const [quorum, election] = ensemble.peerPorts(id)
+      return `server.${id}=127.0.0.${id}:${quorum}:${election}:${id === 4 ? 'observer' : 'participant'};127.0.0.1:${ensemble.port(id)}`
+    })
+    await ensemble.setMembers(lines, ids)
+    const start = (id: number) => {
+      const isOurs = (id === 4 ? observer : masters) === 'ours'
+      if (isOurs) ensemble.start(id)
+      else ensemble.startApache(id, classpath('apache-3.9'))
+    }
+    for (const id of ids) start(id)
+    const leader = await ensemble.serving(ids)
+    await using zookeeper = openZooKeeper(`127.0.0.1:${ensemble.port(4)}`)
+    await zookeeper.create('/ledger')
+    await zookeeper.create('/alive', null, { mode: 'ephemeral' })
+    const { sessionId } = zookeeper
+    const writer = new ZnodeWriter(zookeeper, '/ledger')
+    const seen = new Set<string>()
+    try {
+      for (const follower of [1, 2, 3].filter(id => id !== leader)) {
+        // Whichever it is connected to: the other takes over.
+        await ensemble.kill(follower)
+        await writer.writesMore()
+        const master = /^zk_observer_master_id\s+(\d+)/m.exec(
+          await fourLetterWord(ensemble.port(4), 'mntr'),
+        )?.[1]
+        assert.ok(![String(follower), String(leader)].includes(master!), `it learns from ${master}`)
+        seen.add(master!)
+        start(follower)
+        await ensemble.serving(ids)
+        await writer.writesMore()
+      }
+    } finally {
+      await writer.stop()
+    }
+    assert.equal(seen.size, 2)
+    for (const id of ids) await assertKept(ensemble.port(id), writer.acknowledged)
+    await assertDigestsAgree(ensemble, ids)
+    assert.ok(await zookeeper.exists('/alive'))
+    assert.equal(zookeeper.sessionId, sessionId)
+  })
+}
+
 test('members of either kind join, lead and leave by reconfiguration while a client writes', {
   skip,
 }, async () => {

@@ -197,6 +197,18 @@ export const keys = {
   'multiAddress.reachabilityCheckTimeoutMs': moot(
     'Check before connecting: a silent connection is made anew, at whichever address answers',
   ),
+  observerMasterPort: int({
+    default: 0,
+    min: 0,
+    max: 65535,
+    about:
+      'Port where followers serve observers, and where observers look for them; 0: the leader serves them.',
+  }),
+  'observerMaster.sizeLimit': int({
+    default: 32 * 1024 * 1024,
+    min: 1024,
+    about: 'What an observer may lag behind its observer master, bytes.',
+  }),
   leaderServes: yesNo({ default: 'yes', about: 'Whether the leader takes clients.' }),
   cnxTimeout: int({ default: 5000, min: 1, about: 'Time to connect to a peer for election, ms.' }),
   'fastleader.minNotificationInterval': int({ default: 200, min: 1, about: 'First wait for votes, ms.' }),
@@ -233,7 +245,6 @@ export const keys = {
   secureClientPort: later('TLS for clients'),
   secureClientPortAddress: later('TLS for clients'),
   syncEnabled: later('Observers without a log'),
-  observerMasterPort: later('Observer masters'),
   sslQuorum: later('TLS between peers'),
   portUnification: later('TLS between peers'),
   sslQuorumReloadCertFiles: later('TLS between peers'),

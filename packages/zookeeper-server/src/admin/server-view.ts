@@ -68,6 +68,8 @@ export class ServerView implements AdminView {
       ['server_state', serving?.role ?? 'looking'],
     ]
     if (peer !== null) rows.push(['peer_state', peer.stateText])
+    const observerMaster = peer?.observerMaster ?? null
+    if (observerMaster !== null) rows.push(['observer_master_id', String(observerMaster)])
     rows.push(
       ['ephemerals_count', tree.ephemeralCount],
       ['num_alive_connections', connections.length],

@@ -4,15 +4,14 @@ import type { Address, Clock, Connection, Listener, Log, Network } from '@vivari
 const staggerMs = 250
 
 /**
- * Connects to whichever of a server's addresses answers first; they are tried one after another, the next one without delay
- * where nobody is. Rejects, naming each, when none answers.
+ * Connects to whichever of some addresses answers first; they are tried one after another, the next one without delay where
+ * nobody is. Rejects, naming each, when none answers.
  */
-export function connectToAny(
+export function connectToAny<A extends Address>(
   { network, clock }: { network: Network; clock: Clock },
-  addresses: readonly Address[],
+  addresses: readonly A[],
   options: { timeoutMs: number },
-): Promise<Connection> {
-  if (addresses.length === 1) return network.connect(addresses[0]!, options)
+): Promise<{ connection: Connection; address: A }> {
   return new Promise((resolve, reject) => {
     const waiting = [...addresses]
     const failures: Error[] = []
@@ -26,13 +25,15 @@ export function connectToAny(
           stagger.cancel()
           if (isConnected) return connection.destroy()
           isConnected = true
-          resolve(connection)
+          resolve({ connection, address })
         },
         error => {
           stagger.cancel()
           failures.push(error as Error)
           if (failures.length === addresses.length)
-            reject(new Error(failures.map(({ message }) => message).join('; ')))
+            reject(
+              failures.length === 1 ? error : new Error(failures.map(({ message }) => message).join('; ')),
+            )
           else tryNext()
         },
       )
@@ -41,12 +42,14 @@ export function connectToAny(
   })
 }
 
-/** Listens on all addresses of a server that can be had; on `port`s of all interfaces where that is asked for. */
+/**
+ * Listens on all addresses of a server that can be had, or on their ports of all interfaces. `key` is where they were
+ * configured. Rejects with CannotListen when none can be had.
+ */
 export async function listenOnAny(
   network: Network,
   addresses: readonly Address[],
-  onAllInterfaces: boolean,
-  log: Log,
+  { onAllInterfaces, key, log }: { onAllInterfaces: boolean; key: string; log: Log },
   onConnection: (connection: Connection) => void,
 ): Promise<Listener[]> {
   const wanted = onAllInterfaces
@@ -57,7 +60,7 @@ export async function listenOnAny(
   const failed = results.flatMap((result, i) =>
     result.status === 'rejected' ? [{ error: result.reason as Error, address: wanted[i]! }] : [],
   )
-  if (listeners.length === 0) throw new CannotListen(failed[0]!.error, failed[0]!.address)
+  if (listeners.length === 0) throw new CannotListen(failed[0]!.error, failed[0]!.address, key)
   // A server is still found at its other addresses.
   for (const { error, address } of failed)
     log.warn(`Couldn't bind to ${formatAddress(address)}: ${error.message}`)
@@ -68,11 +71,14 @@ export async function listenOnAny(
 export class CannotListen extends Error {
   override readonly cause: NodeJS.ErrnoException
   readonly address: Address
+  /** Where the address was configured. */
+  readonly key: string
 
-  constructor(cause: Error, address: Address) {
+  constructor(cause: Error, address: Address, key: string) {
     super(cause.message)
     this.cause = cause
     this.address = address
+    this.key = key
   }
 }
 

@@ -77,8 +77,7 @@ export class ElectionConnections {
     this.#listeners = await listenOnAny(
       this.#network,
       this.#own,
-      this.#onAllInterfaces,
-      this.#log,
+      { onAllInterfaces: this.#onAllInterfaces, key: `server.${this.#myId}`, log: this.#log },
       connection => this.#accept(connection),
     )
     for (const { address } of this.#listeners)
@@ -127,10 +126,9 @@ export class ElectionConnections {
     const addresses = this.#addresses.get(to) ?? this.#joiners?.get(to)
     if (addresses === undefined || this.#connecting.has(to) || this.#isStopped) return
     this.#connecting.add(to)
-    connectToAny({ network: this.#network, clock: this.#clock }, addresses, {
-      timeoutMs: this.#connectTimeoutMs,
-    }).then(
-      connection => {
+    const world = { network: this.#network, clock: this.#clock }
+    connectToAny(world, addresses, { timeoutMs: this.#connectTimeoutMs }).then(
+      ({ connection }) => {
         this.#connecting.delete(to)
         if (this.#isStopped) return connection.destroy()
         this.#onReach(to, true)

@@ -13,6 +13,7 @@ import {
 } from './configuration.ts'
 import type { EpochFiles } from './epoch-files.ts'
 import type { MemberContext } from './member.ts'
+import { ObserverMaster, type Upstream } from './observer-master.ts'
 import { PeerStream } from './peer-stream.ts'
 import type { ForwardedRequest, Quorum } from './replica.ts'
 
@@ -21,8 +22,13 @@ const firstRetryMs = 5
 const connectTries = 5
 const endOfSnapshot = 'BenWasHere'
 
+/** A server that may be learnt from, at its quorum port or its port for observers. */
+export interface Master extends Address {
+  sid: Sid
+}
+
 /** Carries out what zab's Learner asks, for as long as this server follows (or observes) one leader. */
-export class Following implements Quorum {
+export class Following implements Quorum, Upstream {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
   /** Transactions that were received and not committed yet. */
@@ -34,6 +40,16 @@ export class Following implements Quorum {
   #isStopped = false
   /** The members as the leader knows them: agreed on once it serves. */
   #configuration: Configuration | null = null
+  /** Observers that learn from this server; null where none may. */
+  #observers: ObserverMaster | null = null
+  /** Who asked for syncs that the leader has not answered, in order. */
+  readonly #syncs: (() => void)[] = []
+  /** Who asked whether a session lives, in order. */
+  readonly #revalidations = new Map<bigint, ((isAlive: boolean) => void)[]>()
+  /** Of the reconfiguration that is being committed. */
+  #nextLeader: Sid | undefined
+  /** Whom this server learns from. */
+  #master: Sid | null = null
   /** The database in memory is not what is on disk: an interrupted SNAP or TRUNC. */
   #isDatabaseTorn = false
 
@@ -58,12 +74,18 @@ export class Following implements Quorum {
       startServing: zxid => {
         replica.startServing(this.#isObserver ? 'observer' : 'follower', zxid, this)
         context.established(this.#learner.epoch!)
+        if (!this.#isObserver && context.observerMaster.port > 0)
+          this.#observers = new ObserverMaster(context, this.#learner.epoch!, this)
       },
       append: (zxid, entry) => replica.append(zxid, entry as Buffer, () => this.#durable(zxid)),
-      commit: (zxid, entry) => replica.commit(zxid, entry as Buffer, this.#takeDecoded(zxid)),
+      commit: (zxid, entry) => {
+        replica.commit(zxid, entry as Buffer, this.#takeDecoded(zxid))
+        this.#observers?.commit(zxid, entry as Buffer, this.#nextLeader)
+      },
       syncCompleted: () => {
-        if (!replica.syncCompleted())
-          throw new LearnerError('the leader answers a sync that nobody asked for')
+        const onSynced = this.#syncs.shift()
+        if (onSynced === undefined) throw new LearnerError('the leader answers a sync that nobody asked for')
+        onSynced()
       },
     })
   }
@@ -82,10 +104,20 @@ export class Following implements Quorum {
     if (!this.#isObserver) this.#stream?.send(packetType.ACK, zxid)
   }
 
-  /** Follows until that is over; rejects with the reason. */
-  async run(leader: readonly Address[]): Promise<never> {
-    const { tickMs, initLimit, syncLimit, replica, myId, membership } = this.#context
-    const stream = await this.#connect(leader)
+  /** The server this one is connected to: its leader or, for an observer, a follower; null while it is none. */
+  get master(): Sid | null {
+    return this.#master
+  }
+
+  /** Observers that are connected to this server and in step; null where none may be. */
+  get observers(): number | null {
+    return this.#observers?.synced ?? null
+  }
+
+  /** Learns from whichever of `masters` answers first until that is over; rejects with the reason. */
+  async run(masters: readonly Master[]): Promise<never> {
+    const { tickMs, initLimit, syncLimit, myId, membership } = this.#context
+    const stream = await this.#connect(masters)
     this.#stream = stream
     const configVersion = membership.committed.version
     const info = encode(learnerInfo, { serverid: myId, protocolVersion: 0x10000, configVersion })
@@ -103,7 +135,7 @@ export class Following implements Quorum {
       } else if (packet.type === packetType.REVALIDATE) {
         if (packet.data === null || packet.data.length < 9)
           throw new MalformedBytesError('a REVALIDATE without verdict')
-        replica.sessionRevalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
+        this.#revalidated(packet.data.readBigInt64BE(0), packet.data[8] !== 0)
       } else {
         const isLeaving =
           membership.isDynamic && concernsMembers(packet) && (await this.#followMembers(packet))
@@ -111,6 +143,8 @@ export class Following implements Quorum {
         // What cannot be applied is never logged: no server could start from it again.
         if (received.kind === 'proposal' || received.kind === 'inform')
           this.#decoded.set(received.zxid, decodeEntry(received.entry as Buffer))
+        this.#nextLeader =
+          packet.type === packetType.COMMITANDACTIVATE ? nextLeaderIn(packet.data) : undefined
         const work = this.#learner.received(received)
         if (packet.type === packetType.UPTODATE) stream.limitMs = syncLimit * tickMs
         if (work !== null) {
@@ -159,22 +193,24 @@ export class Following implements Quorum {
     }
   }
 
-  async #connect(leader: readonly Address[]): Promise<PeerStream> {
+  async #connect(masters: readonly Master[]): Promise<PeerStream> {
     const { network, clock, tickMs, initLimit, connectRetryMs, log } = this.#context
     const startedMs = clock.monotonicMs()
     const deadlineMs = startedMs + initLimit * tickMs
     for (let attempt = 1; ; attempt++) {
       try {
-        const connection = await connectToAny({ network, clock }, leader, {
+        const { connection, address } = await connectToAny({ network, clock }, masters, {
           timeoutMs: Math.max(1, deadlineMs - clock.monotonicMs()),
         })
-        const address = formatAddress(connection.remote)
-        log.named('Learner').info(`Successfully connected to leader, using address: ${address}`)
+        this.#master = address.sid
+        log
+          .named('Learner')
+          .info(`Successfully connected to leader, using address: ${formatAddress(address)}`)
         return new PeerStream(connection, clock, initLimit * tickMs)
       } catch (error) {
         const nowMs = clock.monotonicMs()
         const pauseMs = Math.min(connectRetryMs, firstRetryMs * 2 ** (attempt - 1))
-        const text = `Unexpected exception, tries=${attempt}, connecting to ${leader.map(formatAddress).join('|')} (${(error as Error).message})`
+        const text = `Unexpected exception, tries=${attempt}, connecting to ${masters.map(formatAddress).join('|')} (${(error as Error).message})`
         if (pauseMs < connectRetryMs) log.named('Learner').debug(text)
         else log.named('Learner').warn(text)
         const hasHadItsTries = nowMs - startedMs >= connectTries * connectRetryMs
@@ -233,7 +269,7 @@ export class Following implements Quorum {
   }
 
   #pong(zxid: bigint): void {
-    const touches = this.#context.replica.takeSessionTouches()
+    const touches = [...this.#context.replica.takeSessionTouches(), ...(this.#observers?.takeTouches() ?? [])]
     const data = Buffer.alloc(touches.length * 12)
     for (const [index, { id, timeoutMs }] of touches.entries()) {
       data.writeBigInt64BE(id, index * 12)
@@ -249,6 +285,7 @@ export class Following implements Quorum {
     this.#stream?.close(new Error(reason))
     const { replica } = this.#context
     replica.stopServing(reason)
+    await this.#observers?.stop(reason)
     if (this.#isDatabaseTorn) return replica.reload()
     await replica.snapshotsDone()
     for (const { entry } of this.#learner.uncommitted) replica.applyTentatively(entry as Buffer)
@@ -279,14 +316,32 @@ export class Following implements Quorum {
   }
 
   sync(request: ForwardedRequest): void {
+    this.syncWithLeader(request, () => this.#context.replica.syncCompleted())
+  }
+
+  syncWithLeader(request: ForwardedRequest, onSynced: () => void): void {
+    this.#syncs.push(onSynced)
     this.forward(request)
   }
 
   revalidate(id: bigint, timeoutMs: number): void {
+    this.askLeaderFor(id, timeoutMs, isAlive => this.#context.replica.sessionRevalidated(id, isAlive))
+  }
+
+  askLeaderFor(id: bigint, timeoutMs: number, onAnswer: (isAlive: boolean) => void): void {
+    const asked = this.#revalidations.get(id)
+    if (asked === undefined) this.#revalidations.set(id, [onAnswer])
+    else asked.push(onAnswer)
     const data = Buffer.alloc(12)
     data.writeBigInt64BE(id, 0)
     data.writeInt32BE(timeoutMs, 8)
     this.#stream?.send(packetType.REVALIDATE, -1n, data)
+  }
+
+  #revalidated(id: bigint, isAlive: boolean): void {
+    const asked = this.#revalidations.get(id) ?? []
+    asked.shift()?.(isAlive)
+    if (asked.length === 0) this.#revalidations.delete(id)
   }
 }
 

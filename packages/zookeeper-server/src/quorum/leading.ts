@@ -1,6 +1,6 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { background, type Connection, type Listener, type Timer } from '@vivarium/platform'
-import { Leader, planSync, type Reconfiguration, type Sid } from '@vivarium/zab'
+import { background, type Listener, type Timer } from '@vivarium/platform'
+import { Leader, type Reconfiguration, type Sid } from '@vivarium/zab'
 import { counterOf, errorCode, formatZxid, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
 import { listenOnAny } from './addresses.ts'
@@ -16,24 +16,24 @@ import {
   ruleOf,
 } from './configuration.ts'
 import type { EpochFiles } from './epoch-files.ts'
-import { LearnerHandler, type LearnersLeader } from './learner-handler.ts'
+import type { LearnerHandler, LearnerMaster } from './learner-handler.ts'
+import { Learners } from './learners.ts'
 import type { MemberContext } from './member.ts'
-import { PeerStream } from './peer-stream.ts'
 import { reconfigured } from './reconfiguration.ts'
-import type { Quorum } from './replica.ts'
+import type { ForwardedRequest, Quorum } from './replica.ts'
 
 /** A zxid's counter that no transaction gets, as in Apache's leader. */
 const lastCounter = 0xffff_ffffn
-/** More connections than any ensemble has learners. */
-const maxConnections = 1000
+/** A learner may lag behind by so much. */
+const maxQueuedBytes = 256 * 1024 * 1024
 
 /** Carries out what zab's Leader asks, for as long as this server leads. */
-export class Leading implements Quorum, LearnersLeader {
+export class Leading implements Quorum, LearnerMaster {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
   readonly #leader: Leader
-  readonly #handlers = new Map<Sid, LearnerHandler>()
-  readonly #greeting = new Set<LearnerHandler>()
+  readonly maxQueuedBytes = maxQueuedBytes
+  readonly #learners: Learners
   readonly #timers: Timer[] = []
   #listeners: Listener[] = []
   #isPingQueued = false
@@ -59,6 +59,7 @@ export class Leading implements Quorum, LearnersLeader {
       seenEpoch: epochs.seen,
     }
     const fail = (error: Error) => context.onFailure(error)
+    this.#learners = new Learners(context, this, sid => this.#leader.learnerGone(sid))
     const { membership } = context
     const next = isSuccessor(membership.lastSeen, membership.committed) ? membership.lastSeen : null
     this.#leader = new Leader(
@@ -78,14 +79,14 @@ export class Leading implements Quorum, LearnersLeader {
               .then(() => this.#leader.currentEpochDurable()),
             fail,
           ),
-        sendLeaderInfo: (to, epoch) => this.#handlers.get(to)?.sendLeaderInfo(epoch),
-        synchronize: (sid, zxid) => this.#synchronize(sid, zxid),
+        sendLeaderInfo: (to, epoch) => this.#learners.get(to)?.sendLeaderInfo(epoch),
+        synchronize: (sid, zxid) => this.#learners.get(sid)?.synchronize(zxid, this.#leader.epoch!),
         startServing: zxid => this.#startServing(zxid),
-        sendUpToDate: to => this.#handlers.get(to)?.sendUpToDate(),
+        sendUpToDate: to => this.#learners.get(to)?.sendUpToDate(),
         propose: (zxid, entry) => this.#propose(zxid, entry as Buffer),
         commit: (zxid, entry, nextLeader) => this.#commit(zxid, entry as Buffer, nextLeader),
         confirm: () => this.#pingThisTurn(),
-        refuse: (sid, reason) => this.#handlers.get(sid)?.stream.close(new Error(reason)),
+        refuse: (sid, reason) => this.#learners.get(sid)?.stream.close(new Error(reason)),
         giveUp: reason => this.#end(reason),
       },
       next === null ? null : this.#reconfigurationTo(next),
@@ -113,13 +114,12 @@ export class Leading implements Quorum, LearnersLeader {
 
   /** Leads until that is over; gives the reason. */
   async run(): Promise<string> {
-    const { clock, network, own, tickMs, syncLimit, listenOnAll, log } = this.#context
+    const { clock, network, own, myId, tickMs, syncLimit, listenOnAll, log } = this.#context
     this.#listeners = await listenOnAny(
       network,
       quorumAddresses(own),
-      listenOnAll,
-      log.named('Leader'),
-      connection => this.#accept(connection),
+      { onAllInterfaces: listenOnAll, key: `server.${myId}`, log: log.named('Leader') },
+      connection => this.#learners.accept(connection),
     )
     this.#limitPhase()
     this.#timers.push(clock.every(tickMs / 2, () => this.#ping()))
@@ -145,8 +145,7 @@ export class Leading implements Quorum, LearnersLeader {
     this.#end(reason)
     this.#leader.stop()
     for (const timer of this.#timers) timer.cancel()
-    for (const handler of [...this.#handlers.values(), ...this.#greeting])
-      handler.stream.close(new Error(reason))
+    this.#learners.close(reason)
     const { replica } = this.#context
     replica.stopServing(reason)
     await Promise.all(this.#listeners.map(listener => listener.close()))
@@ -154,73 +153,54 @@ export class Leading implements Quorum, LearnersLeader {
     for (const { entry } of this.#leader.outstanding()) replica.applyTentatively(entry as Buffer)
   }
 
-  #accept(connection: Connection): void {
-    const { clock, tickMs, initLimit } = this.#context
-    if (this.#greeting.size + this.#handlers.size >= maxConnections) return connection.destroy()
-    const handler = new LearnerHandler(
-      new PeerStream(connection, clock, initLimit * tickMs),
-      this,
-      this.#context,
-    )
-    this.#greeting.add(handler)
-    background(
-      handler
-        .run()
-        .catch(error => {
-          this.#context.log
-            .named('LearnerHandler')
-            .warn(`******* GOODBYE ${handler.stream.remoteText} ******** (${(error as Error).message})`)
-        })
-        .finally(() => this.#gone(handler)),
-      error => this.#context.onFailure(error),
-    )
-  }
+  // ---- what learners say ------------------------------------------------------------------------------------------------------
 
-  /** A learner said who it is. An older connection of the same server is a dead one. */
-  introduced(handler: LearnerHandler, acceptedEpoch: bigint): void {
-    this.#greeting.delete(handler)
-    const { sid } = handler
+  introduced(learner: LearnerHandler, acceptedEpoch: bigint): void {
+    const { sid } = learner
     if (sid === this.#context.myId)
       throw new MalformedBytesError(`a learner that calls itself ${sid}, as this leader is`)
-    const older = this.#handlers.get(sid)
-    if (older !== undefined) {
-      older.stream.close(new Error('the learner connected anew'))
-      this.#leader.learnerGone(sid)
-    }
-    this.#handlers.set(sid, handler)
+    this.#learners.introduced(learner)
     if (this.#context.membership.isVoter(sid) && acceptedEpoch > this.#epochs.seen)
       this.#epochs.seen = acceptedEpoch
-    this.#leader.learnerInfo(sid, acceptedEpoch, this.#context.clock.monotonicMs())
+    this.#leader.learnerInfo(sid, acceptedEpoch, this.#nowMs)
   }
 
-  #gone(handler: LearnerHandler): void {
-    handler.stream.close()
-    this.#greeting.delete(handler)
-    if (this.#handlers.get(handler.sid) !== handler) return
-    this.#handlers.delete(handler.sid)
-    this.#leader.learnerGone(handler.sid)
+  epochAccepted({ sid }: LearnerHandler, currentEpoch: bigint, lastZxid: bigint): void {
+    this.#leader.ackEpoch(sid, currentEpoch, lastZxid, this.#nowMs)
+  }
+
+  acknowledged({ sid }: LearnerHandler, zxid: bigint): void {
+    this.#leader.ack(sid, zxid, this.#nowMs)
+  }
+
+  answered({ sid }: LearnerHandler, round: number): void {
+    this.#leader.confirmed(sid, round, this.#nowMs)
+  }
+
+  touched({ sid }: LearnerHandler, sessionId: bigint, timeoutMs: number): void {
+    this.#context.replica.touchSession(sid, sessionId, timeoutMs)
+  }
+
+  revalidateFor(learner: LearnerHandler, sessionId: bigint, timeoutMs: number): void {
+    this.#leader.heardFrom(learner.sid, this.#nowMs)
+    learner.revalidated(sessionId, this.#context.replica.revalidateSession(learner.sid, sessionId, timeoutMs))
+  }
+
+  syncFor(learner: LearnerHandler): void {
+    this.#leader.heardFrom(learner.sid, this.#nowMs)
+    this.#leader.afterOutstanding(() => learner.synced())
+  }
+
+  submitFor({ sid }: LearnerHandler, request: ForwardedRequest): void {
+    this.#leader.heardFrom(sid, this.#nowMs)
+    this.#context.replica.submitForLearner(sid, request)
+  }
+
+  get #nowMs(): number {
+    return this.#context.clock.monotonicMs()
   }
 
   // ---- synchronisation --------------------------------------------------------------------------------------------------------
-
-  #synchronize(sid: Sid, peerLastZxid: bigint): void {
-    const handler = this.#handlers.get(sid)
-    if (handler === undefined) return
-    const { replica, log } = this.#context
-    const memory = replica.committedLog
-    log
-      .named('LearnerHandler')
-      .info(
-        `Synchronizing with Learner sid: ${sid} maxCommittedLog=0x${formatZxid(memory.at(-1)?.zxid ?? replica.lastProcessedZxid)} ` +
-          `minCommittedLog=0x${formatZxid(memory[0]?.zxid ?? replica.lastProcessedZxid)} lastProcessedZxid=0x${formatZxid(replica.lastProcessedZxid)} ` +
-          `peerLastZxid=0x${formatZxid(peerLastZxid)}`,
-      )
-    // From this moment on every proposal and commit is kept for the learner, behind what it lacks now.
-    const plan = planSync(peerLastZxid, memory, replica.lastProcessedZxid, this.#context.logSyncBytes > 0)
-    background(handler.synchronize(plan, peerLastZxid, this.#leader.epoch!), error =>
-      handler.stream.close(error),
-    )
-  }
 
   /** Proposed and not committed yet. */
   underWay(): { zxid: bigint; entry: Buffer }[] {
@@ -282,7 +262,7 @@ export class Leading implements Quorum, LearnersLeader {
     proposalSizes.last = entry.length
     proposalSizes.max = Math.max(proposalSizes.max, entry.length)
     proposalSizes.min = proposalSizes.min === -1 ? entry.length : Math.min(proposalSizes.min, entry.length)
-    for (const handler of this.#handlers.values()) handler.propose(zxid, entry)
+    for (const learner of this.#learners) learner.propose(zxid, entry)
     const ack = () => this.#leader.ack(myId, zxid, clock.monotonicMs())
     replica.append(zxid, entry, () => {
       if (this.#ownAcks === null) ack()
@@ -292,7 +272,7 @@ export class Leading implements Quorum, LearnersLeader {
 
   /** `nextLeader`: of the configuration that this transaction puts in force. */
   #commit(zxid: bigint, entry: Buffer, nextLeader?: Sid): void {
-    for (const handler of this.#handlers.values()) handler.commit(zxid, entry, nextLeader)
+    for (const learner of this.#learners) learner.commit(zxid, entry, nextLeader)
     if (nextLeader !== undefined) this.#context.activate(configurationIn(entry), nextLeader)
     this.#context.replica.commit(zxid, entry)
   }
@@ -324,16 +304,16 @@ export class Leading implements Quorum, LearnersLeader {
   }
 
   #ping(): void {
-    for (const handler of this.#handlers.values()) handler.ping(this.#leader.lastProposed, this.#leader.round)
+    for (const learner of this.#learners) learner.ping(this.#leader.lastProposed, this.#leader.round)
   }
 
   get followers(): { learners: number; synced: number; observers: number; pendingSyncs: number } {
-    const handlers = [...this.#handlers.values()]
-    const synced = handlers.filter(handler => handler.isUpToDate)
+    const learners = [...this.#learners]
+    const synced = learners.filter(learner => learner.isUpToDate)
     return {
-      learners: handlers.length,
-      synced: synced.filter(handler => !handler.isObserver).length,
-      observers: synced.filter(handler => handler.isObserver).length,
+      learners: learners.length,
+      synced: synced.filter(learner => !learner.isObserver).length,
+      observers: synced.filter(learner => learner.isObserver).length,
       pendingSyncs: 0,
     }
   }

@@ -1,5 +1,6 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { continuePlan, type Leader, type Sid, type SyncPlan } from '@vivarium/zab'
+import { background } from '@vivarium/platform'
+import { continuePlan, planSync, type Sid } from '@vivarium/zab'
 import {
   decode,
   formatZxid,
@@ -14,17 +15,27 @@ import type { PeerStream } from './peer-stream.ts'
 import type { ForwardedRequest } from './replica.ts'
 
 const endOfSnapshot = Buffer.from('\0\0\0\x0aBenWasHere', 'latin1')
-/** A learner that cannot keep up with this much is cut off; it comes back and is synchronised anew. */
-const maxQueuedBytes = 256 * 1024 * 1024
 /** A learner with so many pings unanswered is as good as silent. */
 const maxPings = 10_000
 
-/** What a learner's connection asks of whoever leads. */
-export interface LearnersLeader {
-  readonly leader: Leader
+/** What a learner's connection asks of the server it learns from: the leader or, for observers, a follower. */
+export interface LearnerMaster {
+  /** A learner that cannot keep up with this much is cut off; it comes back and is synchronised anew. */
+  readonly maxQueuedBytes: number
   /** A learner said who it is. */
-  introduced(handler: LearnerHandler, acceptedEpoch: bigint): void
-  afterOutstanding(onSynced: () => void): void
+  introduced(learner: LearnerHandler, acceptedEpoch: bigint): void
+  /** `currentEpoch` −1: it had accepted this epoch before. */
+  epochAccepted(learner: LearnerHandler, currentEpoch: bigint, lastZxid: bigint): void
+  /** It has everything up to `zxid` on disk. */
+  acknowledged(learner: LearnerHandler, zxid: bigint): void
+  /** It answered the ping of that round. */
+  answered(learner: LearnerHandler, round: number): void
+  touched(learner: LearnerHandler, sessionId: bigint, timeoutMs: number): void
+  /** `revalidated` follows. */
+  revalidateFor(learner: LearnerHandler, sessionId: bigint, timeoutMs: number): void
+  /** `synced` follows. */
+  syncFor(learner: LearnerHandler, request: ForwardedRequest): void
+  submitFor(learner: LearnerHandler, request: ForwardedRequest): void
   /** Proposed and not committed yet. */
   underWay(): { zxid: bigint; entry: Buffer }[]
 }
@@ -35,10 +46,10 @@ interface Kept {
   data: Buffer | null
 }
 
-/** One learner, as its leader sees it. */
+/** One learner, as the server sees it that it learns from. */
 export class LearnerHandler {
   readonly stream: PeerStream
-  readonly #leading: LearnersLeader
+  readonly #master: LearnerMaster
   readonly #context: MemberContext
   sid: Sid = -1n
   isObserver = false
@@ -49,9 +60,9 @@ export class LearnerHandler {
   /** The rounds of the pings it has not answered; it answers in order. */
   readonly #pings: number[] = []
 
-  constructor(stream: PeerStream, leading: LearnersLeader, context: MemberContext) {
+  constructor(stream: PeerStream, master: LearnerMaster, context: MemberContext) {
     this.stream = stream
-    this.#leading = leading
+    this.#master = master
     this.#context = context
   }
 
@@ -84,28 +95,25 @@ export class LearnerHandler {
     this.#context.log
       .named('LearnerHandler')
       .info(`Follower sid: ${this.sid} : info : ${this.stream.remoteText}`)
-    this.#leading.introduced(this, packet.zxid >> 32n)
+    this.#master.introduced(this, packet.zxid >> 32n)
   }
 
   #received(packet: QuorumPacket): void {
-    const { leader } = this.#leading
-    const nowMs = this.#context.clock.monotonicMs()
+    const master = this.#master
     switch (packet.type) {
       case packetType.ACK:
-        return leader.ack(this.sid, packet.zxid, nowMs)
+        return master.acknowledged(this, packet.zxid)
       case packetType.REQUEST:
-        leader.heardFrom(this.sid, nowMs)
         return this.#request(packet)
       case packetType.PING:
-        leader.confirmed(this.sid, this.#pings.shift() ?? -1, nowMs)
+        master.answered(this, this.#pings.shift() ?? -1)
         return this.#touch(packet.data)
       case packetType.REVALIDATE:
-        leader.heardFrom(this.sid, nowMs)
         return this.#revalidate(packet.data)
       case packetType.ACKEPOCH: {
         if (packet.data === null || packet.data.length < 4)
           throw new MalformedBytesError('an ACKEPOCH without epoch')
-        return leader.ackEpoch(this.sid, BigInt(packet.data.readInt32BE(0)), packet.zxid, nowMs)
+        return master.epochAccepted(this, BigInt(packet.data.readInt32BE(0)), packet.zxid)
       }
       default:
         this.#context.log
@@ -123,23 +131,30 @@ export class LearnerHandler {
       body: data.subarray(16),
       authInfo: authinfo ?? [],
     }
-    if (request.opCode === opCode.sync)
-      this.#leading.afterOutstanding(() => this.#forward(packetType.SYNC, 0n, null))
-    else this.#context.replica.submitForLearner(this.sid, request)
+    if (request.opCode === opCode.sync) this.#master.syncFor(this, request)
+    else this.#master.submitFor(this, request)
+  }
+
+  /** Everything that was committed when it asked for the sync has been sent to it. */
+  synced(): void {
+    this.#forward(packetType.SYNC, 0n, null)
   }
 
   #touch(data: Buffer | null): void {
     for (let at = 0; data !== null && at + 12 <= data.length; at += 12) {
-      this.#context.replica.touchSession(this.sid, data.readBigInt64BE(at), data.readInt32BE(at + 8))
+      this.#master.touched(this, data.readBigInt64BE(at), data.readInt32BE(at + 8))
     }
   }
 
   #revalidate(data: Buffer | null): void {
     if (data === null || data.length < 12) throw new MalformedBytesError('a REVALIDATE without session')
-    const id = data.readBigInt64BE(0)
+    this.#master.revalidateFor(this, data.readBigInt64BE(0), data.readInt32BE(8))
+  }
+
+  revalidated(sessionId: bigint, isAlive: boolean): void {
     const verdict = Buffer.alloc(9)
-    verdict.writeBigInt64BE(id, 0)
-    verdict[8] = this.#context.replica.revalidateSession(this.sid, id, data.readInt32BE(8)) ? 1 : 0
+    verdict.writeBigInt64BE(sessionId, 0)
+    verdict[8] = isAlive ? 1 : 0
     this.stream.send(packetType.REVALIDATE, -1n, verdict)
   }
 
@@ -149,12 +164,27 @@ export class LearnerHandler {
     this.stream.send(packetType.LEADERINFO, epoch << 32n, version)
   }
 
-  /** Sends what the learner lacks, NEWLEADER, the proposals that were under way, and whatever came meanwhile. */
-  async synchronize(first: SyncPlan, peerLastZxid: bigint, epoch: bigint): Promise<void> {
+  /**
+   * Sends what a learner lacks that has logged `peerLastZxid` last, NEWLEADER, the proposals that are under way, and
+   * whatever comes meanwhile.
+   */
+  synchronize(peerLastZxid: bigint, epoch: bigint): void {
+    background(this.#synchronize(peerLastZxid, epoch), error => this.stream.close(error))
+  }
+
+  async #synchronize(peerLastZxid: bigint, epoch: bigint): Promise<void> {
+    // From this moment on every proposal and commit is kept for the learner, behind what it lacks now.
     this.#kept = this.#underWay()
     const { replica, log, logSyncBytes } = this.#context
-    const processed = replica.lastProcessedZxid
-    let plan = first
+    const { committedLog, lastProcessedZxid: processed } = replica
+    log
+      .named('LearnerHandler')
+      .info(
+        `Synchronizing with Learner sid: ${this.sid} maxCommittedLog=0x${formatZxid(committedLog.at(-1)?.zxid ?? processed)} ` +
+          `minCommittedLog=0x${formatZxid(committedLog[0]?.zxid ?? processed)} lastProcessedZxid=0x${formatZxid(processed)} ` +
+          `peerLastZxid=0x${formatZxid(peerLastZxid)}`,
+      )
+    let plan = planSync(peerLastZxid, committedLog, processed, logSyncBytes > 0)
     if (plan.mode === 'read-log') {
       const txns = await replica.readLog(plan.fromZxid, logSyncBytes)
       plan = continuePlan(peerLastZxid, txns === null ? null : txns.filter(txn => txn.zxid <= processed))
@@ -197,7 +227,7 @@ export class LearnerHandler {
    */
   #underWay(): Kept[] {
     if (this.isObserver) return []
-    return this.#leading
+    return this.#master
       .underWay()
       .map(({ zxid, entry }) => ({ type: packetType.PROPOSAL, zxid, data: entry }))
   }
@@ -237,7 +267,7 @@ export class LearnerHandler {
   #forward(type: number, zxid: bigint, data: Buffer | null): void {
     if (this.#kept !== null) this.#kept.push({ type, zxid, data })
     else if (this.#isForwarding) this.stream.send(type, zxid, data)
-    if (this.stream.queuedBytes > maxQueuedBytes)
+    if (this.stream.queuedBytes > this.#master.maxQueuedBytes)
       this.stream.close(new Error(`learner ${this.sid} does not keep up`))
   }
 

@@ -20,6 +20,8 @@ export interface MemberContext {
   readonly syncLimit: number
   readonly connectRetryMs: number
   readonly listenOnAll: boolean
+  /** Where a follower serves observers (0: nowhere), and how many bytes each of them may lag behind. */
+  readonly observerMaster: { port: number; sizeLimit: number }
   /** What a reconfiguration may ask for. */
   readonly reconfigurable: { fewestVoters: number; mayHaveSeveralAddresses: boolean }
   /** How much of the log may be read for a learner that the memory does not cover; 0: none. */

@@ -32,11 +32,12 @@ import {
   parseConfiguration,
   peerOf,
   quorumAddresses,
+  votersOf,
 } from './configuration.ts'
 import { ElectionConnections } from './election-connections.ts'
 import { configTextIn, decodeNotification, encodeNotification } from './election-messages.ts'
 import { EpochFiles } from './epoch-files.ts'
-import { Following } from './following.ts'
+import { Following, type Master } from './following.ts'
 import { Leading } from './leading.ts'
 import type { MemberContext } from './member.ts'
 import { Membership } from './membership.ts'
@@ -72,6 +73,8 @@ export class QuorumPeer {
   #appointed: Sid | null = null
   #isStopped = false
   #needsDatabase = false
+  /** Which of the observer masters is tried first; observers begin with different ones. */
+  #masterTurn: number
   #lostQuorumAtMs: number
 
   constructor(
@@ -93,6 +96,7 @@ export class QuorumPeer {
     this.membership = new Membership(members, lastSeen, files, onFailure)
     this.#own = ownPeer(settings.quorum!)
     this.#lostQuorumAtMs = world.clock.monotonicMs()
+    this.#masterTurn = world.random.below(1000)
     const { values } = settings
     this.#connections = new ElectionConnections(
       world,
@@ -318,7 +322,7 @@ export class QuorumPeer {
 
   #cannotBind(error: unknown): Error {
     if (!(error instanceof CannotListen)) return error as Error
-    return cannotBind(error.cause, error.address, `server.${this.#myId}`, this.#settings.file)
+    return cannotBind(error.cause, error.address, error.key, this.#settings.file)
   }
 
   // ---- leading and following ----------------------------------------------------------------------------------------------------
@@ -339,6 +343,7 @@ export class QuorumPeer {
       syncLimit: values.syncLimit!,
       connectRetryMs: values.leaderConnectDelayDuringRetryMs,
       listenOnAll: values.quorumListenOnAllIPs,
+      observerMaster: { port: values.observerMasterPort, sizeLimit: values['observerMaster.sizeLimit'] },
       reconfigurable: {
         fewestVoters: values.standaloneEnabled ? 2 : 1,
         mayHaveSeveralAddresses: values['multiAddress.enabled'],
@@ -354,7 +359,7 @@ export class QuorumPeer {
         this.#stats.unavailableMs.add(this.#clock.monotonicMs() - this.#lostQuorumAtMs)
         this.#log.info(`Peer state changed: ${this.stateText}`)
       },
-      onFailure: this.#onFailure,
+      onFailure: error => this.#onFailure(this.#cannotBind(error)),
     }
   }
 
@@ -382,7 +387,7 @@ export class QuorumPeer {
     this.#current = following
     const role = this.#own.isObserver ? 'observing' : 'following'
     try {
-      await following.run(quorumAddresses(leader))
+      await following.run(this.#own.isObserver ? this.#mastersUnder(leader) : atQuorumPort(leader))
     } catch (error) {
       if (this.#isStopped) return
       if (error instanceof AssertionError) throw error
@@ -393,6 +398,17 @@ export class QuorumPeer {
         .warn(`Exception when ${role} the leader: ${message}`)
       await following.stop(`Exception when ${role} the leader`)
     }
+  }
+
+  /** Where an observer may learn: with `observerMasterPort` from any voter but the leader, each time beginning at another. */
+  #mastersUnder(leader: Peer): Master[] {
+    const port = this.#settings.values.observerMasterPort
+    if (port === 0) return atQuorumPort(leader)
+    const masters = votersOf(this.membership.committed)
+      .filter(({ sid }) => sid !== leader.sid)
+      .flatMap(({ sid, endpoints }) => endpoints.map(({ host }) => ({ sid, host, port })))
+    const first = this.#masterTurn++ % Math.max(1, masters.length)
+    return [...masters.slice(first), ...masters.slice(0, first)]
   }
 
   // ---- for operators ----------------------------------------------------------------------------------------------------------------
@@ -408,12 +424,20 @@ export class QuorumPeer {
     return 'looking - election'
   }
 
+  /** An observer: whom it learns from, −1 while that is nobody; null for a voter. */
+  get observerMaster(): bigint | null {
+    if (!this.#own.isObserver) return null
+    return (this.#current instanceof Following ? this.#current.master : null) ?? -1n
+  }
+
   get proposalSizes(): { last: number; min: number; max: number } {
     return this.#current instanceof Leading ? this.#current.proposalSizes : { last: -1, min: -1, max: -1 }
   }
 
   monitor(): [string, string | number][] {
     const rows: [string, string | number][] = [['quorum_size', this.membership.currentRule.voters.size]]
+    if (this.#current instanceof Following && this.#current.observers !== null)
+      rows.push(['synced_observers', this.#current.observers])
     if (!(this.#current instanceof Leading)) return rows
     const { learners, synced, observers } = this.#current.followers
     const { last, min, max } = this.#current.proposalSizes
@@ -430,4 +454,8 @@ export class QuorumPeer {
     )
     return rows
   }
+}
+
+function atQuorumPort(peer: Peer): Master[] {
+  return quorumAddresses(peer).map(address => ({ ...address, sid: peer.sid }))
 }

@@ -98,18 +98,21 @@ export function serverLine(id: number): string {
   return `server.${id}=${hostOf(id)}:2888:3888:participant;${hostOf(id)}:2181`
 }
 
-/** `count` members, none of them up, and as many machines more that may join them. */
+const observerLine = (id: number) => serverLine(id).replace(':participant', ':observer')
+
+/** `voters` and observers, none of them up, and as many machines more that may join them. */
 export function ensembleOf(
-  count: number,
+  voters: number,
   world: World,
-  more: Record<string, string | number> = {},
-  spare = 0,
+  settings: Record<string, string | number> = {},
+  { observers = 0, spare = 0 }: { observers?: number; spare?: number } = {},
 ): Ensemble {
+  const count = voters + observers
   const ids = Array.from({ length: count + spare }, (_, i) => i + 1)
-  const founders = ids.slice(0, count).map(serverLine)
+  const lines = ids.slice(0, count).map(id => (id > voters ? observerLine(id) : serverLine(id)))
   const members = ids.map(id => {
     const member = new Member(id, hostOf(id), world)
-    if (id <= count) member.configure(configFor(id, founders, more))
+    if (id <= count) member.configure(configFor(id, lines, settings))
     return member
   })
   return { members, connect: ids.map(id => `${hostOf(id)}:2181`).join(',') }

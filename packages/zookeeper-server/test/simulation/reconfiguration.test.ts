@@ -10,7 +10,7 @@ const dynamic = { reconfigEnabled: 'true', skipACL: 'yes' }
 /** Three members that serve, a fourth machine that may join, and a client. */
 async function serving(settings: Record<string, string> = dynamic) {
   const world = new World(17)
-  const ensemble = ensembleOf(3, world, settings, 1)
+  const ensemble = ensembleOf(3, world, settings, { spare: 1 })
   const founders = ensemble.members.slice(0, 3)
   for (const member of founders) member.boot()
   await world.until('all serve', 10_000, () => founders.every(({ isServing }) => isServing))

@@ -31,10 +31,12 @@ const recoveryMs = 60_000
 export async function live(seed: number, faults: Faults = {}): Promise<Outcome> {
   const world = new World(seed)
   const events = new Set<string>()
-  const founders = seed % 4 === 0 ? 5 : 3
+  const voters = seed % 4 === 0 ? 5 : 3
   const isDynamic = seed % 6 === 1
+  const observers = !isDynamic && seed % 5 === 3 ? 2 : 0
+  const founders = voters + observers
   const settings = settingsOf(seed, isDynamic)
-  const ensemble = ensembleOf(founders, world, settings, isDynamic ? 2 : 0)
+  const ensemble = ensembleOf(voters, world, settings, { observers, spare: isDynamic ? 2 : 0 })
   const operator = new Operator(world, ensemble, founders, settings, events)
   const clients = Array.from(
     { length: clientCount },
@@ -71,6 +73,7 @@ function settingsOf(seed: number, isDynamic: boolean): Record<string, string> {
   return {
     reconfigEnabled: String(isDynamic),
     skipACL: isDynamic ? 'yes' : 'no',
+    observerMasterPort: seed % 2 === 0 ? '2191' : '0',
     'readonlymode.enabled': String(seed % 3 === 0),
     localSessionsEnabled: hasLocalSessions,
     localSessionsUpgradingEnabled: hasLocalSessions,
