@@ -52,7 +52,7 @@ test('the tests of Curator’s recipes pass against servers of ours', { skip: wi
       `--include-classname=.*\\.(${isAll ? 'Test.*' : quick.join('|')})`,
       `--exclude-classname=.*\\.(${asksForApachesServer.join('|')})`,
     ],
-    { cwd: folder, timeoutMs: 1_700_000 },
+    { cwd: folder, timeoutMs: isAll ? 3_500_000 : 900_000 },
   )
   const failed = [...stdout.matchAll(/(test\w+)\(\).* \[X\]/g)].map(([, name]) => name)
   assert.deepEqual(failed, [], stdout.slice(-20_000))

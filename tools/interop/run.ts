@@ -35,7 +35,7 @@ const files = [...scenarios.filter((_, i) => wanted.length === 0 || wanted.inclu
 const { status } = spawnSync(
   process.execPath,
   // One at a time: each starts a cluster, and often a JVM or two beside it.
-  [...process.execArgv, '--test', '--test-concurrency=1', '--test-timeout=1800000', ...files],
+  [...process.execArgv, '--test', '--test-concurrency=1', '--test-timeout=3600000', ...files],
   { stdio: 'inherit', env: { ...process.env, APACHE_ZOOKEEPER_CLASSPATH: classpath('apache-3.9') } },
 )
 if (missing.length > 0)

@@ -5,6 +5,8 @@ import type { Life } from './machine.ts'
 
 /** What a crash tears in two. */
 const sectorBytes = 512
+/** More than a record takes. */
+const spareSectors = 4
 
 interface Write {
   position: number
@@ -28,11 +30,19 @@ export interface DiskFaults {
   latencyMs: readonly [number, number]
   /** How likely one takes a hundred times as long. */
   stallRate: number
+  /** No room: nothing can be written. */
+  isFull: boolean
   /** A drive that says that it has written what it has not: nothing can be built on it. For tests of the checkers. */
   isLying: boolean
 }
 
-export const soundDisk: DiskFaults = { errorRate: 0, latencyMs: [0.05, 1], stallRate: 0.001, isLying: false }
+export const soundDisk: DiskFaults = {
+  errorRate: 0,
+  latencyMs: [0.05, 1],
+  stallRate: 0.001,
+  isFull: false,
+  isLying: false,
+}
 
 /** A machine's disk. Survives the machine's lives; of what was not synced some beginning may survive a power loss. */
 export class SimulatedDisk {
@@ -66,6 +76,41 @@ export class SimulatedDisk {
   /** What a look at the disk from outside shows; null if there is no such file. */
   textOf(path: string): string | null {
     return this.#files.get(path)?.content.toString() ?? null
+  }
+
+  /**
+   * Damages one of the files that `isStored` names: a bit turns; or a write that was reported done never came, or went to
+   * another place. Of the last sectors none is lost: nobody could tell them from what the power cut off. Gives the file and
+   * what happened to it; null if there is none.
+   */
+  rot(isStored: (path: string) => boolean): string | null {
+    const paths = [...this.#files.keys()].filter(isStored).sort()
+    if (paths.length === 0) return null
+    const path = this.#chance.pick(paths)
+    const inode = this.#files.get(path)!
+    const { content } = inode
+    const sectors = Math.ceil(lengthWithoutZeros(content) / sectorBytes)
+    if (sectors === 0) return null
+    const kind = sectors <= spareSectors ? 'bit' : this.#chance.pick(['bit', 'lost', 'misdirected'] as const)
+    const images = [content, inode.durable]
+    if (kind === 'bit') {
+      const at = this.#chance.below(lengthWithoutZeros(content))
+      const bit = 1 << this.#chance.below(8)
+      for (const image of images) if (at < image.length) image[at]! ^= bit
+      return `${path}: bit ${bit} of byte ${at}`
+    }
+    const lost = this.#chance.below(sectors - spareSectors)
+    const hit = kind === 'lost' ? lost : this.#chance.below(sectors - spareSectors)
+    const sector = Buffer.from(content.subarray(lost * sectorBytes, (lost + 1) * sectorBytes))
+    for (const image of images) {
+      image.fill(
+        0,
+        Math.min(image.length, lost * sectorBytes),
+        Math.min(image.length, (lost + 1) * sectorBytes),
+      )
+      if (hit !== lost && (hit + 1) * sectorBytes <= image.length) sector.copy(image, hit * sectorBytes)
+    }
+    return `${path}: sector ${lost} ${kind}${hit === lost ? '' : ` to ${hit}`}`
   }
 
   /** The power goes. */
@@ -124,7 +169,7 @@ export class SimulatedDisk {
         }),
       readFile: path => timed(() => Buffer.from(existing(path).content)),
       replaceFile: (path, content) =>
-        timed(() => {
+        this.#risky(life, () => {
           const inode = new Inode()
           inode.content = Buffer.from(content)
           inode.durable = this.faults.isLying ? Buffer.alloc(0) : Buffer.from(content)
@@ -204,12 +249,20 @@ export class SimulatedDisk {
       },
       writeDurably: (buffers, position) => {
         const write = put(buffers, position)
-        return this.#risky(life, () => settle([write]))
+        return this.#risky(
+          life,
+          () => settle([write]),
+          () => this.#forget(inode, [write]),
+        )
       },
       read: (into, position) => this.#timed(life, () => inode.content.copy(into, 0, position)),
       sync: () => {
         const writes = [...inode.dirty]
-        return this.#risky(life, () => settle(writes))
+        return this.#risky(
+          life,
+          () => settle(writes),
+          () => this.#forget(inode, writes),
+        )
       },
       truncate: sizeBytes =>
         this.#timed(life, () => {
@@ -223,11 +276,23 @@ export class SimulatedDisk {
     }
   }
 
-  #risky(life: Life, operation: () => void): Promise<void> {
+  #risky(life: Life, operation: () => void, onFailure = () => {}): Promise<void> {
     return this.#timed(life, () => {
-      if (this.#chance.happens(this.faults.errorRate)) throw failure('EIO', 'i/o error')
-      operation()
+      const fails = this.#chance.happens(this.faults.errorRate)
+      if (!fails && !this.faults.isFull) return operation()
+      onFailure()
+      throw fails ? failure('EIO', 'i/o error') : failure('ENOSPC', 'no space left on device')
     })
+  }
+
+  /**
+   * After a failed sync the system shows what was written, holds it for clean, and never tries again: it may be on the disk
+   * or not, whatever a later sync says.
+   */
+  #forget(inode: Inode, writes: readonly Write[]): void {
+    for (const { position, bytes } of writes)
+      if (this.#chance.happens(0.5)) inode.durable = written(inode.durable, position, bytes)
+    inode.dirty = inode.dirty.filter(write => !writes.includes(write))
   }
 
   #timed<T>(life: Life, operation: () => T): Promise<T> {
@@ -245,6 +310,12 @@ export class SimulatedDisk {
       })
     })
   }
+}
+
+function lengthWithoutZeros(content: Buffer): number {
+  let length = content.length
+  while (length > 0 && content[length - 1] === 0) length--
+  return length
 }
 
 function overlap(a: Write, b: Write): boolean {

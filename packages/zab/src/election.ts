@@ -27,7 +27,7 @@ export interface Electorate {
   current: QuorumRule
   /** A configuration that was proposed and may have been committed: its quorum must agree as well. */
   next: QuorumRule | null
-  /** Whether this server only observes: it then joins a leader as such. */
+  /** Whether this server has no say, though it may be a voter: it only learns whom the others follow. */
   isObserver: boolean
 }
 
@@ -109,7 +109,8 @@ export class Election {
     this.#notificationMs = this.#options.minNotificationMs
     this.#announce()
     this.#waitForVotes(nowMs)
-    this.#count(this.#ownNotification(), nowMs)
+    this.#countOwn()
+    this.#tally(nowMs)
   }
 
   /** Other servers elect from now on. While this server is looking, `start` must follow. */
@@ -149,6 +150,8 @@ export class Election {
   received(n: Notification, nowMs: number): void {
     const { voters } = this.#rule
     if (!voters.has(n.sender)) return this.#answerStranger(n.sender, nowMs)
+    // Others may still stand for this server, that has no say by now.
+    if (n.leader === this.#options.myId && !this.#isVoter) return
     if (this.#state !== peerState.LOOKING) {
       if (n.state === peerState.LOOKING) this.#answer(n.sender)
       return
@@ -163,7 +166,7 @@ export class Election {
     const { voters } = this.#rule
     if (n.round < this.#round) {
       // An observer's word changes nothing, and two servers that answer each other would never stop.
-      if (voters.has(this.#options.myId)) this.#answer(n.sender)
+      if (this.#isVoter) this.#answer(n.sender)
       return
     }
     if (!voters.has(n.leader) || n.zxid === -1n) return
@@ -174,12 +177,12 @@ export class Election {
       this.#vote = asVote(this.#isBetter(n, own) ? n : own, this.#round)
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       this.#announce()
-      this.#votes.set(this.#options.myId, this.#ownNotification())
+      this.#countOwn()
     } else if (this.#isBetter(n, this.#vote)) {
       this.#vote = asVote(n, this.#round)
       this.#finalizeAtMs = Number.POSITIVE_INFINITY
       this.#announce()
-      this.#votes.set(this.#options.myId, this.#ownNotification())
+      this.#countOwn()
     } else if (this.#isBetter(this.#vote, n)) {
       // It may have been following still when this vote was announced, and would not hear of it before the next time.
       this.#answer(n.sender)
@@ -190,6 +193,14 @@ export class Election {
   #count(n: Notification, nowMs: number): void {
     this.#votes.set(n.sender, n)
     this.#tally(nowMs)
+  }
+
+  #countOwn(): void {
+    if (this.#isVoter) this.#votes.set(this.#options.myId, this.#ownNotification())
+  }
+
+  get #isVoter(): boolean {
+    return !this.#electorate.isObserver && this.#electorate.current.voters.has(this.#options.myId)
   }
 
   #tally(nowMs: number): void {
@@ -267,10 +278,14 @@ export class Election {
 
   /** Who does not vote stands for nobody and only listens. */
   #ownCandidacy(): Vote {
-    const { myId } = this.#options
-    if (!this.#electorate.current.voters.has(myId))
-      return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
-    return { leader: myId, zxid: this.#initial.zxid, peerEpoch: this.#initial.peerEpoch, round: this.#round }
+    if (!this.#isVoter) return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
+    const { zxid, peerEpoch } = this.#initial
+    return { leader: this.#options.myId, zxid, peerEpoch, round: this.#round }
+  }
+
+  /** What others are told: while it looks for a leader, the word of who has no say must not be counted as a vote. */
+  get #spokenVote(): Vote {
+    return this.#isVoter || this.#state !== peerState.LOOKING ? this.#vote : this.#ownCandidacy()
   }
 
   #ownNotification(): Notification {
@@ -279,12 +294,12 @@ export class Election {
 
   #announce(): void {
     for (const sid of this.#rule.voters) {
-      if (sid !== this.#options.myId) this.#effects.send(sid, this.#vote, this.#state)
+      if (sid !== this.#options.myId) this.#effects.send(sid, this.#spokenVote, this.#state)
     }
   }
 
   #answer(to: Sid): void {
-    this.#effects.send(to, this.#vote, this.#state)
+    this.#effects.send(to, this.#spokenVote, this.#state)
   }
 
   /** Two servers whose configurations lack each other would answer each other for ever. */

@@ -64,8 +64,9 @@ export interface LearnerHistory {
   currentEpoch: bigint
   lastZxid: bigint
   /**
-   * The log could not be cut where a leader wanted it: only a whole database helps. The learner then speaks as one that has
-   * nothing, which makes any leader send one; what is on disk stays until that has arrived, for it may be all a quorum has.
+   * The log is damaged, or could not be cut where a leader wanted it: only a whole database helps. The learner then speaks as
+   * one that has nothing, which makes any leader send one; what is on disk stays until that has arrived, for it may be all a
+   * quorum has. It counts for no leader's quorum before: what it has, and that leader may lack, it does not tell.
    */
   needsDatabase?: boolean
 }
@@ -153,7 +154,7 @@ export class Learner {
     this.#work = null
     switch (work.kind) {
       case 'persist-accepted-epoch':
-        return this.#effects.sendEpochAck(this.#own.currentEpoch, this.#claimedZxid)
+        return this.#effects.sendEpochAck(this.#claimedEpoch, this.#claimedZxid)
       case 'truncate':
       case 'restore':
         this.#lastProposed = work.zxid
@@ -177,6 +178,11 @@ export class Learner {
     if (packet.epoch > acceptedEpoch) return { kind: 'persist-accepted-epoch', epoch: packet.epoch }
     this.#effects.sendEpochAck(-1n, this.#claimedZxid)
     return null
+  }
+
+  /** −1 makes a leader not count it. */
+  get #claimedEpoch(): bigint {
+    return this.#own.needsDatabase ? -1n : this.#own.currentEpoch
   }
 
   get #claimedZxid(): bigint {

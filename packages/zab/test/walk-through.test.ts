@@ -281,9 +281,11 @@ test('a learner leaves a leader of an older epoch, one that skips a transaction,
   assert.throws(wrong, (error: LearnerError) => error.exitCode === 12)
 })
 
-test('a learner that cannot cut its log asks as if it had nothing, and takes nothing but a database', () => {
-  const { learner, said } = learnerOf({ acceptedEpoch: 5n, needsDatabase: true })
+test('a learner whose log is of no use asks as if it had nothing, counts for no quorum, and takes nothing but a database', () => {
+  // Whoever counted it could take over the lead with less than this server had.
+  const { learner, said } = learnerOf({ acceptedEpoch: 4n, currentEpoch: 4n, needsDatabase: true })
   learner.received({ kind: 'leader-info', epoch: 5n })
+  learner.completed()
   assert.deepEqual(said(), ['ACKEPOCH -1 0'])
   assert.throws(() => learner.received({ kind: 'diff', zxid: 0n }), LearnerError)
 })
@@ -406,6 +408,22 @@ test('silence is answered with the proposal again, at longer and longer interval
   assert.deepEqual(sent(), ['2: 2 in 5', '3: 2 in 5'])
   election.received(candidacy(3n, 3n, { round: 2n }), 310)
   assert.deepEqual(sent(), ['3: 2 in 5'], 'one that lags is told')
+})
+
+test('a voter that has no say is counted by nobody, itself included, and leads nobody', () => {
+  const { election, sent, decided } = electionOf(1n)
+  election.reconfigure({ current: majority([1n, 2n, 3n]), next: null, isObserver: true })
+  election.start({ lastZxid: 7n, peerEpoch: 1n }, 0)
+  election.received(candidacy(2n, 2n, { zxid: 9n }), 1)
+  election.received(candidacy(3n, 1n, { zxid: 9n }), 2)
+  election.elapse(1_000)
+  assert.deepEqual(decided, [], 'one vote of three is not enough')
+  const nobody = -(2n ** 63n)
+  const votes = sent().filter(message => message !== 'reconnect')
+  assert.ok(votes.length > 0 && votes.every(vote => vote.includes(`: ${nobody} in`)), votes.join())
+  election.received(candidacy(3n, 2n, { zxid: 9n }), 1_001)
+  election.elapse(2_000)
+  assert.deepEqual([decided, election.vote.leader], [[peerState.OBSERVING], 2n])
 })
 
 test('an observer follows whom the voters chose and answers no voter that lags', () => {

@@ -6,7 +6,7 @@ import { digestVersion } from './digest.ts'
 import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
-import { recover } from './persistence/recovery.ts'
+import { type Recovered, recover } from './persistence/recovery.ts'
 import type { SnapshotPacking } from './persistence/snapshot-packing.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
@@ -25,6 +25,8 @@ export interface DatabaseWorld {
   log: Log
 }
 
+/** Of a log that is written again, at a time. */
+const rewrittenBytes = 4 * 1024 * 1024
 /** More transactions than can be committed while a leader sends its database. */
 const maxFuzzyTxns = 100_000
 
@@ -51,6 +53,8 @@ export class Database {
   #isSnapshotting: Promise<void> | null = null
   /** The database came from a leader and is not on disk yet. */
   #isRestored = false
+  /** What is on disk cannot be trusted, and nothing has taken its place yet. */
+  #isAbandoned = false
   /** How many transactions may still differ in their digest after a fuzzy snapshot. */
   #fuzzyTxns = 0
 
@@ -107,8 +111,8 @@ export class Database {
     await disk.makeDirectory(this.#folders.snapshots)
     await disk.makeDirectory(this.#folders.logs)
     const startedMs = clock.monotonicMs()
-    await this.#syncNewestLog()
-    const { isEmpty } = await this.#recover()
+    const { isEmpty, newestLog } = await this.#recover()
+    if (newestLog !== null) await this.#rewrite(newestLog)
     if (isEmpty) await this.saveSnapshot()
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.loadMs.add(tookMs)
@@ -117,18 +121,40 @@ export class Database {
     )
   }
 
-  /** What a process that was killed had written is not durable yet, and this server is about to vouch for it. */
-  async #syncNewestLog(): Promise<void> {
+  /**
+   * What was read of the newest log may stand in the system's memory only, after a write that was not finished or failed, and
+   * this server is about to vouch for it. A sync alone would not do: after a failed one the system holds those pages for
+   * clean. They are written again.
+   */
+  async #rewrite({ path, end }: { path: string; end: number }): Promise<void> {
     const { disk } = this.#world
-    const newest = (await listFiles(disk, this.#folders.logs, 'log')).at(-1)
-    if (newest === undefined) return
-    const file = await disk.open(newest.path, 'read-write')
+    const file = await disk.open(path, 'read-write')
     try {
-      await file.sync()
+      for (let at = 0; at < end; ) {
+        const chunk = Buffer.allocUnsafe(Math.min(rewrittenBytes, end - at))
+        const count = await file.read(chunk, at)
+        assert(count > 0, 'what was read can be read again')
+        await file.writeDurably([chunk.subarray(0, count)], at)
+        at += count
+      }
     } finally {
       await file.close()
     }
     await disk.syncDirectory(this.#folders.logs)
+  }
+
+  /**
+   * What is on disk cannot be trusted, and only a leader's database takes its place; until that is on disk the files stay as
+   * they are, for the sake of who may yet mend them.
+   */
+  async abandon(): Promise<void> {
+    this.#isAbandoned = true
+    await this.#txnLog.close()
+    this.tree.reset()
+    this.sessions = new Map()
+    this.committedLog.length = 0
+    this.#lastLoggedZxid = 0n
+    this.#isRestored = false
   }
 
   append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
@@ -236,6 +262,7 @@ export class Database {
       await this.#removeLogs()
       await this.#removeSnapshotsAfter(this.tree.lastProcessedZxid)
       this.#isRestored = false
+      this.#isAbandoned = false
     }
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.snapshots++
@@ -292,6 +319,17 @@ export class Database {
 
   /** Committed transactions from `fromZxid` on, from the log files; null if they do not reach back that far. */
   async readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
+    try {
+      return await this.#readLog(fromZxid, maxBytes)
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      // What this server has in memory is whole; it will find the damage in its files when it starts again.
+      this.#log.error('Learners are sent the whole database instead of the log', error)
+      return null
+    }
+  }
+
+  async #readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
     const lastLogged = this.#lastLoggedZxid
     await this.flush()
     const txns: CommittedTxn[] = []
@@ -348,13 +386,14 @@ export class Database {
 
   /** Loads the tree anew from disk. */
   async reload(): Promise<void> {
+    if (this.#isAbandoned) return this.abandon()
     await this.#txnLog.close()
     this.tree.reset()
     await this.#recover()
     this.#isRestored = false
   }
 
-  async #recover(): Promise<{ isEmpty: boolean }> {
+  async #recover(): Promise<Recovered> {
     const recovered = await recover(this.#world, this.#folders, this.tree, {
       keepCommitted: this.#settings.values.commitLogCount,
       trustEmpty: this.#settings.values['snapshot.trust.empty'],

@@ -17,6 +17,7 @@ import { ClientConnection, type ConnectionHost, type PendingOperation } from './
 import { type Admission, ConnectionThrottle } from './connection-throttle.ts'
 import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
+import { DataError } from './persistence/data-error.ts'
 import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
 import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
@@ -100,15 +101,16 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   async start(): Promise<void> {
     const log = this.#world.log.named('QuorumPeerMain')
     for (const warning of this.settings.warnings) log.warn(warning)
-    await this.#database.open()
-    await this.#listen(this.settings.client)
     const { quorum } = this.settings
+    const isDataWhole = await this.#openDatabase(quorum !== null)
+    await this.#listen(this.settings.client)
     if (quorum === null) {
       const alone = new StandaloneQuorum(this.#database, (zxid, entry) => this.commit(zxid, entry))
       this.#serve('standalone', this.#database.tree.lastProcessedZxid, alone)
       this.#database.beginSnapshot()
     } else {
-      this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, error => this.#fail(error))
+      const fail = (error: Error) => this.#fail(error)
+      this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, isDataWhole, fail)
       await this.#peer.start()
     }
     const purgeHours = this.settings.values['autopurge.purgeInterval']
@@ -119,6 +121,24 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#timers.push(
       this.clock.every(this.settings.values['nio.sessionlessCnxnTimeout'], () => this.#closeSessionless()),
     )
+  }
+
+  /** Whether what is on disk can be trusted. Rejects if not, unless there are others to get everything from. */
+  async #openDatabase(isMember: boolean): Promise<boolean> {
+    try {
+      await this.#database.open()
+      return true
+    } catch (error) {
+      if (!(error instanceof DataError) || !isMember) throw error
+      this.#world.log
+        .named('ZooKeeperServer')
+        .error(
+          'This server does not vote until a leader whom the others elect has sent it the whole database; nothing is to be done',
+          error,
+        )
+      await this.#database.abandon()
+      return false
+    }
   }
 
   /** Where clients connect; null before `start` and without a client port. */

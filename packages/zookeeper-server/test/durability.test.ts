@@ -148,6 +148,33 @@ test('damage that looks like the end of the log stops the start as long as a who
   }
 })
 
+test('a whole last record stops the start however its head or end are damaged; one that was cut off does not', async () => {
+  // What is whole was written, and may have been acknowledged: it must not pass for the beginning of a write.
+  const spoilt: [string, (log: Buffer, at: number, end: number) => void][] = [
+    ['no length', (log, at) => log.writeInt32BE(0, at + 8)],
+    ['a longer length', (log, at) => log.writeInt32BE(log.readInt32BE(at + 8) ^ 0x100, at + 8)],
+    ['a shorter length', (log, at) => log.writeInt32BE(log.readInt32BE(at + 8) ^ 0x10, at + 8)],
+    ['another checksum', (log, at) => log.writeUInt32BE((log.readUInt32BE(at + 4) ^ 0x40) >>> 0, at + 4)],
+    ['another end mark', (log, _at, end) => log.writeUInt8(0x43, end - 1)],
+  ]
+  for (const [what, spoil] of spoilt) {
+    await using folder = await stoppedServer()
+    const log = await readFile(folder.log)
+    const { at, end } = recordsOf(log).at(-1)!
+    spoil(log, at, end)
+    await writeFile(folder.log, log)
+    await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+      assert.equal(error.name, 'DataError', what)
+      assert.ok(error.message.includes(`position ${at}`), `${what}: ${error.message}`)
+      return true
+    })
+    spoil(log, at, end)
+    log.fill(0, at + 20)
+    await writeFile(folder.log, log)
+    await (await startServer({ folder: folder.path })).stop()
+  }
+})
+
 test('what stands before the end of a log is handed out before it is judged how the log ends', async () => {
   // A leader reads for a learner what it is writing: a moment later there is more where the end was.
   await using folder = await stoppedServer()

@@ -6,3 +6,6 @@ export class DataError extends Error {
     super(`${file}: ${problem}. Fix: ${fix}`, options)
   }
 }
+
+/** What to do about files that a member of an ensemble takes from its leader, and a server alone cannot get from anywhere. */
+export const mendAlone = 'restore the file from a backup'

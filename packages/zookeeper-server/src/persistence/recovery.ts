@@ -3,7 +3,7 @@ import { formatZxid } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import type { CommittedTxn } from '../quorum/replica.ts'
 import { decodeEntry } from '../txn.ts'
-import { DataError } from './data-error.ts'
+import { DataError, mendAlone } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
 import { follows, newestLogged, readLog } from './txn-log-reader.ts'
@@ -20,6 +20,8 @@ export interface Recovered {
   isEmpty: boolean
   /** The log does not reach the snapshot, which then came from a leader: nothing connects the two. */
   isLogStale: boolean
+  /** The newest file that was replayed, and where its last record ends; null if none was. */
+  newestLog: { path: string; end: number } | null
 }
 
 /**
@@ -43,9 +45,11 @@ export async function recover(
   let count = 0
   const startZxid = lastZxid
   const repeatedIn = new Map<string, number>()
+  let newestLog: Recovered['newestLog'] = null
   for await (const { path, records, repeated } of readLog(disk, folders.logs, lastZxid + 1n)) {
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
-    for (const { zxid, entry } of records) {
+    for (const { zxid, entry, end } of records) {
+      newestLog = { path, end }
       if (isEmpty && count === 0 && !options.trustEmpty) {
         throw new DataError(
           path,
@@ -75,16 +79,14 @@ export async function recover(
     lastZxid,
     committed,
     isEmpty: isEmpty && count === 0,
+    newestLog,
     isLogStale: newestOfAll !== null && newestOfAll < startZxid,
   }
 }
 
-const takeFromOthers =
-  'In an ensemble, remove this data directory (keep myid) so that the server copies its state from the others; otherwise restore the file from a backup'
-
 function missing(path: string, before: bigint, zxid: bigint): DataError {
   const what = `transaction 0x${formatZxid(zxid)} stands behind 0x${formatZxid(before)}: those between are missing`
-  return new DataError(path, what, takeFromOthers)
+  return new DataError(path, what, mendAlone)
 }
 
 /** A snapshot that cannot be read still tells by its name how far this server was: it must not go back behind that. */
@@ -94,7 +96,7 @@ async function expectNewestState(disk: Disk, folder: string, lastZxid: bigint): 
     throw new DataError(
       newest.path,
       `it cannot be used, and older snapshots with the log reach 0x${formatZxid(lastZxid)} only`,
-      takeFromOthers,
+      mendAlone,
     )
 }
 
@@ -133,14 +135,7 @@ async function loadSnapshot(
     }
   }
   if (files.length > 0) {
-    throw (
-      lastError ??
-      new DataError(
-        folder,
-        'no snapshot in it is whole',
-        'restore one from a backup, or remove the data directory (keep myid) in an ensemble so that the server copies its state from the others',
-      )
-    )
+    throw lastError ?? new DataError(folder, 'no snapshot in it is whole', mendAlone)
   }
   return null
 }

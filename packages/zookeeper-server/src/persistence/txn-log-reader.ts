@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from '@vivarium/platform'
 import { epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
-import { DataError } from './data-error.ts'
+import { DataError, mendAlone } from './data-error.ts'
 import { listFiles, type NamedFile } from './file-names.ts'
 import { endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
 
@@ -35,11 +35,7 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
     const header = await reader.take(logHeaderBytes)
     if (header === null) {
       if (isNewest) return
-      throw new DataError(
-        path,
-        'the header is cut off',
-        'restore the file from a backup, or remove the data directory so that the server copies its state from the others',
-      )
+      throw new DataError(path, 'the header is cut off', mendAlone)
     }
     if (header.readInt32BE(0) !== logMagic || header.readInt32BE(4) !== logVersion) {
       throw new DataError(
@@ -62,6 +58,8 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       if (length === 0) {
         if (isNewest && (await reader.holdsRecordAfter(start, lastZxid)))
           throw damaged(path, start, 'a record of no bytes, with others behind it')
+        if (head.readUInt32BE(4) !== 0 && (await reader.holdsRecordAt(start)))
+          throw damaged(path, start, 'a whole record whose length says that there is none')
         break
       }
       if (length < 0 || length > maxEntryBytes) throw damaged(path, start, `a record of ${length} bytes`)
@@ -71,6 +69,8 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
         // Only what was never synced can be torn, and only at the very end.
         if (await reader.holdsRecordAfter(start, lastZxid))
           throw damaged(path, start, 'a record without end mark, with others behind it')
+        if (await reader.holdsRecordAt(start))
+          throw damaged(path, start, 'a whole record whose length or end mark is wrong')
         break
       }
       const entry = record.subarray(0, length)
@@ -165,8 +165,7 @@ function damaged(path: string, position: number, what: string): DataError {
   return new DataError(
     path,
     `${what} at position ${position}`,
-    'the file is damaged. In an ensemble, remove this data directory (keep myid) so that the server copies its state from the others; ' +
-      'otherwise repair it with `zkTxnLogToolkit.sh -r`, which may lose that transaction',
+    `${mendAlone}, or repair it with \`zkTxnLogToolkit.sh -r\`, which may lose that transaction`,
   )
 }
 
@@ -227,6 +226,13 @@ class ChunkedReader {
     this.#filePosition = this.#sizeBytes
   }
 
+  /** Whether a whole record begins at `position`, though its head says otherwise. Nothing can be taken afterwards. */
+  async holdsRecordAt(position: number): Promise<boolean> {
+    const bytes = Buffer.alloc(Math.min(searchedBytes, Math.max(0, this.#sizeBytes - position)))
+    const count = await this.#file.read(bytes, position)
+    return isWholeRecord(bytes.subarray(0, count))
+  }
+
   /** Whether a whole record of a later transaction stands anywhere behind `position`. Nothing can be taken afterwards. */
   async holdsRecordAfter(position: number, zxid: bigint): Promise<boolean> {
     let window = Buffer.alloc(0)
@@ -243,6 +249,27 @@ class ChunkedReader {
       window = window.subarray(Math.max(0, window.length - searchedBytes))
     }
     return false
+  }
+}
+
+/**
+ * Whether the record that begins with this head is whole, whatever its length says: then it was written, and may have been
+ * acknowledged. A write that the power cut off leaves no end mark, and not all of what the checksum is for.
+ */
+function isWholeRecord(bytes: Buffer): boolean {
+  if (bytes.length < recordHeadBytes) return false
+  const checksum = bytes.readUInt32BE(4)
+  const claimedEnd = recordHeadBytes + bytes.readInt32BE(8)
+  const hasOtherMark = claimedEnd > recordHeadBytes && claimedEnd < bytes.length && bytes[claimedEnd] !== 0
+  if (hasOtherMark && adler32(bytes.subarray(recordHeadBytes, claimedEnd)) === checksum) return true
+  let running = 1
+  let from = recordHeadBytes
+  for (let end = from; ; end++) {
+    end = bytes.indexOf(endOfRecord, end)
+    if (end === -1) return false
+    running = adler32(bytes.subarray(from, end), running)
+    from = end
+    if (end - recordHeadBytes >= minEntryBytes && running === checksum) return true
   }
 }
 

@@ -72,7 +72,10 @@ export class QuorumPeer {
   /** Whom a reconfiguration named as the next leader: no election is needed. */
   #appointed: Sid | null = null
   #isStopped = false
-  #needsDatabase = false
+  /** Only a whole database helps this server on. */
+  #needsDatabase: boolean
+  /** What was on disk is lost, and may have been all a quorum had: this server has no say until it has a leader's history. */
+  #isDamaged: boolean
   /** Which of the observer masters is tried first; observers begin with different ones. */
   #masterTurn: number
   #lostQuorumAtMs: number
@@ -82,6 +85,7 @@ export class QuorumPeer {
     settings: ServerSettings,
     replica: Replica,
     stats: ServerStats,
+    isDataWhole: boolean,
     onFailure: (error: Error) => void,
   ) {
     this.#world = world
@@ -97,6 +101,8 @@ export class QuorumPeer {
     this.#own = ownPeer(settings.quorum!)
     this.#lostQuorumAtMs = world.clock.monotonicMs()
     this.#masterTurn = world.random.below(1000)
+    this.#isDamaged = !isDataWhole
+    this.#needsDatabase = !isDataWhole
     const { values } = settings
     this.#connections = new ElectionConnections(
       world,
@@ -172,8 +178,7 @@ export class QuorumPeer {
   /** A reconfiguration named the leader. It is tried once; if it is not there, an election decides. */
   #takeAppointment(leader: Sid): PeerState {
     this.#appointed = null
-    const history = { lastZxid: this.#replica.lastLoggedZxid, peerEpoch: this.#epochs!.current }
-    this.#election.appoint(leader, history)
+    this.#election.appoint(leader, this.#history)
     const { state } = this.#election
     this.#log.info(`${stateNames[state]}, as the reconfiguration named server ${leader} the leader`)
     return state
@@ -203,7 +208,7 @@ export class QuorumPeer {
       .named('FastLeaderElection')
       .info(`New election. My id = ${this.#myId}, proposed zxid=0x${formatZxid(lastZxid)}`)
     const { values } = this.#settings
-    const canBeReadOnly = values['readonlymode.enabled'] && !this.#own.isObserver
+    const canBeReadOnly = values['readonlymode.enabled'] && !this.#own.isObserver && !this.#isDamaged
     this.#readOnlyTimer = canBeReadOnly
       ? this.#clock.after(Math.max(readOnlyAfterMs, values.tickTime), () => this.#replica.startReadOnly())
       : null
@@ -218,8 +223,7 @@ export class QuorumPeer {
   }
 
   #startElection(): void {
-    const history = { lastZxid: this.#replica.lastLoggedZxid, peerEpoch: this.#epochs!.current }
-    this.#election.start(history, this.#clock.monotonicMs())
+    this.#election.start(this.#history, this.#clock.monotonicMs())
     this.#scheduleElection()
   }
 
@@ -280,7 +284,19 @@ export class QuorumPeer {
 
   #electorate(): Electorate {
     const { currentRule, nextRule } = this.membership
-    return { current: currentRule, next: nextRule, isObserver: this.#own.isObserver }
+    return { current: currentRule, next: nextRule, isObserver: this.#own.isObserver || this.#isDamaged }
+  }
+
+  /** A leader's history has taken the place of what was lost. */
+  #mended(): void {
+    this.#isDamaged = false
+    this.#log.info('What was damaged has been replaced: this server votes again')
+    this.#election.reconfigure(this.#electorate())
+    this.#election.appoint(this.#election.vote.leader, this.#history)
+  }
+
+  get #history(): { lastZxid: bigint; peerEpoch: bigint } {
+    return { lastZxid: this.#replica.lastLoggedZxid, peerEpoch: this.#epochs!.current }
   }
 
   #electionAddresses(): Map<Sid, Address[]> {
@@ -354,6 +370,7 @@ export class QuorumPeer {
         this.#needsDatabase = isNeeded
       },
       established: epoch => {
+        if (this.#isDamaged) this.#mended()
         this.#election.epochEstablished(epoch)
         this.#replica.setConfig(this.membership.text, this.membership.committed.version)
         this.#stats.unavailableMs.add(this.#clock.monotonicMs() - this.#lostQuorumAtMs)

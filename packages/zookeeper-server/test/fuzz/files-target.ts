@@ -50,8 +50,8 @@ async function diskOf(seed: number): Promise<Image> {
 }
 
 /**
- * Every file a member starts from. Whatever is in them, it starts with all it had, or says which file it cannot use and
- * ends; only the end of the newest log may be missing, as after a loss of power.
+ * Every file a member starts from. Whatever is in them, it starts with all it had, or says which file it cannot use, and ends
+ * or has no say; only the end of the newest log may be missing, as after a loss of power.
  */
 export const files: TargetKind = {
   inputsPerSeed: 500,
@@ -85,10 +85,10 @@ export const files: TargetKind = {
         member.boot()
         await settled(world, () => !member.isUp || isLooking(member))
         const { server, log } = member
-        if (!member.isUp) {
+        if (!member.isUp || /does not vote/.test(log)) {
           assert.doesNotMatch(log, /TypeError|RangeError|AssertionError/, `${path}:\n${log}`)
           assert.match(log, /\/data|zoo\.cfg|myid/, `${path}: it does not say which file\n${log}`)
-          return
+          return member.kill()
         }
         const { tree } = server!
         const mayLack =

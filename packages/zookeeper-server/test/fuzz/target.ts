@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Connection } from '@vivarium/platform'
-import { World } from '@vivarium/simulator'
+import { soundDisk, World } from '@vivarium/simulator'
 import type { Member } from '../simulation/ensemble.ts'
 
 /** Something that takes bytes from outside, in a world of its own. */
@@ -31,7 +31,7 @@ export function calmWorld(seed: number): World {
 }
 
 export function calmDisk(world: World, host: string): void {
-  world.machine(host).disk.faults = { errorRate: 0, latencyMs: [0.01, 0.01], stallRate: 0, isLying: false }
+  world.machine(host).disk.faults = { ...soundDisk, latencyMs: [0.01, 0.01], stallRate: 0 }
 }
 
 /** Every process still runs. */

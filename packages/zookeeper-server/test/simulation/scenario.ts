@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { soundDisk, soundNetwork, World } from '@vivarium/simulator'
+import { type Chance, soundDisk, soundNetwork, World } from '@vivarium/simulator'
 import { ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
 import { paths, SimulatedClient } from './client.ts'
 import { clientOn, during } from './during.ts'
@@ -37,6 +37,9 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
   const founders = voters + observers
   const settings = settingsOf(seed, isDynamic)
   const ensemble = ensembleOf(voters, world, settings, { observers, spare: isDynamic ? 2 : 0 })
+  /** Whose files may be damaged: so few voters that the others hold everything that was acknowledged. */
+  const mayRot = isDynamic ? [] : someOf(ensemble.members.slice(0, voters), (voters - 1) / 2, world.chance)
+  mayRot.push(...ensemble.members.slice(founders - observers, founders))
   const operator = new Operator(world, ensemble, founders, settings, events)
   const clients = Array.from(
     { length: clientCount },
@@ -50,11 +53,13 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     const work = clients.map(client => client.run())
     const change = isDynamic ? operator.run() : Promise.resolve()
     for (let round = 0; round < rounds; round++) {
-      strike(world, ensemble, operator.retired, events)
+      strike(world, ensemble, operator.retired, mayRot, events)
       await world.pass(world.chance.between(20, 1_500))
     }
+    const isMended = ({ log }: Member) => log.includes('What was damaged has been replaced')
     const members = await recover(world, ensemble, operator, change, clients, work)
     check(members, clients)
+    if (members.some(isMended)) events.add('a damaged member is whole again')
   } catch (error) {
     const logs = ensemble.members.map(({ id, log }) => `---- server ${id}\n${log}`).join('\n')
     if (process.env.LOGS !== undefined) console.error(logs)
@@ -65,6 +70,11 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     0,
   )
   return { steps: world.steps, events, acknowledged }
+}
+
+function someOf<T>(all: readonly T[], count: number, chance: Chance): T[] {
+  const left = [...all]
+  return Array.from({ length: count }, () => left.splice(chance.below(left.length), 1)[0]!)
 }
 
 /** Some lives are of ensembles with settings that few use. */
@@ -105,6 +115,7 @@ function strike(
   world: World,
   { members }: Ensemble,
   retired: ReadonlySet<Member>,
+  mayRot: Member[],
   events: Set<string>,
 ): void {
   const { chance, network } = world
@@ -152,6 +163,19 @@ function strike(
     () => {
       happened('failing disk')
       world.machine(victim.host).disk.faults = { ...world.machine(victim.host).disk.faults, errorRate: 0.05 }
+    },
+    () => {
+      events.add('full disk')
+      world.machine(victim.host).disk.faults = { ...world.machine(victim.host).disk.faults, isFull: true }
+    },
+    () => {
+      // Once a life: what is damaged twice in the same place may look whole.
+      const rotten = mayRot.pop()
+      if (rotten === undefined) return
+      const damage = world.machine(rotten.host).disk.rot(path => /\/version-2\/(log|snapshot)\./.test(path))
+      if (damage === null) return
+      events.add('damaged file')
+      rotten.kill()
     },
     () => {
       events.add('slow network')

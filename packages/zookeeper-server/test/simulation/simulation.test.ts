@@ -22,6 +22,9 @@ test('ensembles that are killed, torn apart and lose power keep what they acknow
     'power loss of all',
     'partition of the leader',
     'failing disk',
+    'full disk',
+    'damaged file',
+    'a damaged member is whole again',
     'joined as participant',
     'a member left',
   ])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { World } from '@vivarium/simulator'
+import { soundDisk, World } from '@vivarium/simulator'
 import { errorCode, type ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
 import { clientOn, during } from './during.ts'
 import { configFor, hostOf, Member } from './ensemble.ts'
@@ -13,12 +13,7 @@ async function serverWith(settings: Record<string, string | number>, syncMs = 0.
   member.configure(configFor(1, [], { maxSessionTimeout: 60_000, ...settings }))
   member.boot()
   await world.until('it serves', 10_000, () => member.isServing)
-  world.machine(member.host).disk.faults = {
-    errorRate: 0,
-    latencyMs: [syncMs, syncMs],
-    stallRate: 0,
-    isLying: false,
-  }
+  world.machine(member.host).disk.faults = { ...soundDisk, latencyMs: [syncMs, syncMs], stallRate: 0 }
   const client = (number: number) =>
     clientOn(`10.0.1.${number}`, world, `${member.host}:2181`, { sessionTimeoutMs: 60_000 })
   return { world, member, client, stats: member.server!.stats }

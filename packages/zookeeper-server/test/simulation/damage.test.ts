@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { World } from '@vivarium/simulator'
+import { errorCode, type ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
+import { clientOn, during } from './during.ts'
+import { ensembleOf, type Member } from './ensemble.ts'
+
+/** Writes until it is done: the server may go with the answer. */
+async function create(world: World, zookeeper: ZooKeeper, path: string, data = ''): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await during(world, zookeeper.create(path, data))
+      return
+    } catch (error) {
+      if (error instanceof ZooKeeperError && error.code === errorCode.NODEEXISTS && tries > 0) return
+      if (!(error instanceof ZooKeeperError) || tries === 20) throw error
+    }
+  }
+}
+
+async function serving(seed: number) {
+  const world = new World(seed)
+  const { members, connect } = ensembleOf(3, world)
+  for (const member of members) member.boot()
+  await world.until('all serve', 10_000, () => members.every(({ isServing }) => isServing))
+  const zookeeper = clientOn('10.0.1.1', world, connect, { sessionTimeoutMs: 60_000 })
+  for (let i = 0; i < 20; i++) await create(world, zookeeper, `/n${i}`)
+  const leader = () => members.find(({ server }) => server?.role === 'leader')
+  return { world, members, zookeeper, leader }
+}
+
+const isLog = (path: string) => path.includes('/version-2/log.')
+
+/** Turns a bit of the last transaction in a member's log, which stops at once. */
+function spoilLastTransaction(world: World, member: Member): void {
+  member.kill()
+  const { disk } = world.machine(member.host)
+  const [path, log] = [...disk.image()]
+    .filter(([name]) => isLog(name))
+    .sort()
+    .at(-1)!
+  const end = log.lastIndexOf(0x42)
+  log[end - 20]! ^= 4
+  disk.install(path, log)
+}
+
+test('a member with a damaged log does not vote, so that what only it and a dead leader had is not forgotten', async () => {
+  const { world, members, zookeeper, leader } = await serving(51)
+  const dead = leader()!
+  const [damaged, other] = members.filter(member => member !== dead) as [Member, Member]
+  other.kill()
+  await create(world, zookeeper, '/acknowledged', 'by two of three')
+  dead.kill()
+  spoilLastTransaction(world, damaged)
+  damaged.boot()
+  other.boot()
+  await world.pass(30_000)
+  assert.ok(damaged.isUp && other.isUp)
+  assert.equal(leader(), undefined, 'one vote of three elects nobody')
+  assert.match(damaged.log, /This server does not vote until a leader .* has sent it the whole database/)
+  assert.match(damaged.log, /whose checksum does not match/)
+  dead.boot()
+  await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
+  const { data } = await during(world, zookeeper.getData('/acknowledged'))
+  assert.equal(data!.toString(), 'by two of three')
+})
+
+test('it is sent the database, and from then on votes and counts as before', async () => {
+  const { world, members, zookeeper, leader } = await serving(52)
+  const damaged = members.find(member => member !== leader())!
+  spoilLastTransaction(world, damaged)
+  await create(world, zookeeper, '/meanwhile')
+  damaged.boot()
+  await world.until('it serves', 10_000, () => damaged.isServing)
+  assert.match(damaged.log, /What was damaged has been replaced: this server votes again/)
+  members.find(member => member !== leader() && member !== damaged)!.kill()
+  await create(world, zookeeper, '/needs-its-word')
+  const before = leader()!
+  before.kill()
+  for (const member of members) if (!member.isUp && member !== before) member.boot()
+  await world.until('it elects another with the third', 10_000, () => ![undefined, before].includes(leader()))
+  await create(world, zookeeper, '/needs-its-vote')
+  const { children } = await during(world, zookeeper.getChildren('/'))
+  for (const name of ['n0', 'n19', 'meanwhile', 'needs-its-word', 'needs-its-vote'])
+    assert.ok(children.includes(name), name)
+  // Its files are whole again.
+  damaged.kill()
+  damaged.boot()
+  await world.until('it serves', 10_000, () => damaged.isServing)
+  assert.equal(damaged.log.match(/does not vote/g)!.length, 1)
+})
+
+test('a leader that finds its log damaged sends a learner the database instead', async () => {
+  const { world, members, zookeeper, leader } = await serving(53)
+  const learner = members.find(member => member !== leader())!
+  learner.kill()
+  // More than the memory holds: the log must be read.
+  for (let i = 0; i < 1_200; i++) await during(world, zookeeper.setData('/n0', `${i}`))
+  const { disk } = world.machine(leader()!.host)
+  for (const [path, log] of disk.image()) {
+    if (!isLog(path)) continue
+    for (let at = 40; at < log.length; at += 512) log[at]! ^= 1
+    disk.install(path, log)
+  }
+  learner.boot()
+  await world.until('it serves', 10_000, () => learner.isServing)
+  assert.match(leader()!.log, /Learners are sent the whole database instead of the log/)
+  const reader = clientOn('10.0.1.2', world, `${learner.host}:2181`)
+  await during(world, reader.sync('/n0'))
+  assert.equal((await during(world, reader.getData('/n0'))).data!.toString(), '1199')
+})
+
+test('when two of three are damaged nobody serves, and nothing is thrown away', async () => {
+  const { world, members, leader } = await serving(54)
+  const [a, b] = members.filter(member => member !== leader()) as [Member, Member]
+  const images = () =>
+    [a, b].map(({ host }) => [...world.machine(host).disk.image()].filter(([path]) => isLog(path)))
+  for (const member of [a, b]) spoilLastTransaction(world, member)
+  const before = images()
+  for (const member of [a, b]) member.boot()
+  await world.pass(60_000)
+  assert.deepEqual(
+    members.map(({ isServing }) => isServing),
+    [false, false, false],
+  )
+  assert.deepEqual(images(), before)
+})
