@@ -224,6 +224,12 @@ async function recover(
     else member.kill()
   }
   for (const member of members) if (!member.isUp) member.boot()
+  // Nor does who was cut off while all others that it knows were replaced: it must be told who they are now.
+  await world.pass(1_000)
+  for (const member of members.filter(member => knowsNobody(member, members))) {
+    member.kill()
+    operator.start(member)
+  }
   await world.until('every member serves', recoveryMs, () => members.every(({ isServing }) => isServing))
   await world.pass(2_000)
   let finished = 0
@@ -239,6 +245,15 @@ async function recover(
   await world.pass(3_000)
   assert.ok(members.every(({ isServing }) => isServing))
   return members
+}
+
+/** Whether none of the voters that a member knows of is a member any more, but itself. */
+function knowsNobody(member: Member, members: readonly Member[]): boolean {
+  if (member.isServing || member.server === null) return false
+  const known = member.server.view.membership().matchAll(/^server\.(\d+)=.*:participant/gm)
+  return [...known].every(
+    ([, id]) => Number(id) === member.id || !members.some(other => other.id === Number(id)),
+  )
 }
 
 /** The members as the ensemble itself names them. */
