@@ -1,5 +1,5 @@
 import { type Acl, openAcl, parentOf, readAcl, type Stat, type TxnHeader } from '@vivarium/zookeeper-protocol'
-import { digestVersion, nodeDigest } from './digest.ts'
+import { DigestSum, digestVersion, nodeDigest } from './digest.ts'
 import { containerOwner, ownerKind, ttlOwner } from './ephemeral-owner.ts'
 import {
   LimitedPaths,
@@ -55,8 +55,7 @@ export class DataTree {
   readonly limited = new LimitedPaths()
   readonly #options: TreeOptions
   lastProcessedZxid = 0n
-  /** Sum of the digests of all znodes, modulo 2⁶⁴. */
-  digest = 0n
+  readonly #digest = new DigestSum()
   #dataSizeBytes = 0
   /** While a snapshot is written: the key of the ACL each znode had when it began, for those given another since. */
   aclsBeforeSnapshot: Map<string, number> | null = null
@@ -65,6 +64,11 @@ export class DataTree {
     this.#options = options
     this.nodes = new ZnodeStore(options.hashSeed)
     this.reset()
+  }
+
+  /** Sum of the digests of all znodes, modulo 2⁶⁴. */
+  get digest(): bigint {
+    return this.#digest.value
   }
 
   #addInitial(path: string, acl: readonly Acl[]): void {
@@ -209,7 +213,7 @@ export class DataTree {
         if (paths?.delete(path) && paths.size === 0) this.ephemerals.delete(node.ephemeralOwner)
       }
     }
-    this.digest = BigInt.asUintN(64, this.digest - BigInt(node.digest))
+    this.#digest.add(-node.digest)
     this.nodes.remove(node)
   }
 
@@ -295,7 +299,7 @@ export class DataTree {
     if (!this.#options.digests) return
     const digest = nodeDigest(node)
     if (digest !== node.digest) {
-      this.digest = BigInt.asUintN(64, this.digest + BigInt(digest - node.digest))
+      this.#digest.add(digest - node.digest)
       node.digest = digest
     }
   }
@@ -305,7 +309,7 @@ export class DataTree {
   }
 
   recomputeDigest(): void {
-    this.digest = 0n
+    this.#digest.clear()
     for (const node of this.nodes) {
       node.digest = 0
       this.#digestChanged(node)
@@ -366,7 +370,7 @@ export class DataTree {
     this.containers.clear()
     this.ttls.clear()
     this.limited.clear()
-    this.digest = 0n
+    this.#digest.clear()
     this.#dataSizeBytes = 0
     this.lastProcessedZxid = 0n
   }

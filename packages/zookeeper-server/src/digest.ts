@@ -9,15 +9,11 @@ export interface DigestedNode {
   readonly dataLength: number
   /** Its data, written to the start of `into` without a view between. */
   copyData(into: Buffer): void
-  readonly czxid: bigint
-  readonly mzxid: bigint
-  readonly pzxid: bigint
-  readonly ctimeMs: number
-  readonly mtimeMs: number
-  readonly version: number
-  readonly cversion: number
-  readonly aversion: number
-  readonly ephemeralOwner: bigint
+  /**
+   * Its stat: czxid, mzxid, pzxid, ctime, mtime (64 bits each), version, cversion, aversion (32 bits each) and
+   * ephemeralOwner, big-endian.
+   */
+  writeDigested(into: DataView, at: number): void
   /** `pathCrc` of its path: paths do not change, so that part is computed once. */
   readonly pathCrc: number
 }
@@ -51,21 +47,42 @@ export function nodeDigest(node: DigestedNode): number {
   const isJoined = dataLength <= joinedBytes
   const at = isJoined ? Math.max(0, dataLength) : 0
   if (at > 0) node.copyData(scratch)
-  view.setBigInt64(at, node.czxid)
-  view.setBigInt64(at + 8, node.mzxid)
-  view.setBigInt64(at + 16, node.pzxid)
-  setMs(at + 24, node.ctimeMs)
-  setMs(at + 32, node.mtimeMs)
-  view.setInt32(at + 40, node.version)
-  view.setInt32(at + 44, node.cversion)
-  view.setInt32(at + 48, node.aversion)
-  view.setBigInt64(at + 52, node.ephemeralOwner)
+  node.writeDigested(view, at)
   const before = isJoined ? pathCrc : crc32(node.data!, pathCrc)
   scratches[at] ??= scratch.subarray(0, at + statBytes)
   return crc32(scratches[at], before)
 }
 
-function setMs(at: number, ms: number): void {
-  view.setInt32(at, Math.floor(ms / 0x1_0000_0000))
-  view.setUint32(at + 4, ms >>> 0)
+/** Writes a time as 64 bits, big-endian. */
+export function setMs(into: DataView, at: number, ms: number): void {
+  into.setInt32(at, Math.floor(ms / 0x1_0000_0000))
+  into.setUint32(at + 4, ms >>> 0)
+}
+
+/** A sum of digests, modulo 2⁶⁴: in two halves, because it changes with every write. */
+export class DigestSum {
+  #high = 0
+  #low = 0
+
+  get value(): bigint {
+    return (BigInt(this.#high) << 32n) | BigInt(this.#low)
+  }
+
+  set value(value: bigint) {
+    this.#high = Number(BigInt.asUintN(32, value >> 32n))
+    this.#low = Number(BigInt.asUintN(32, value))
+  }
+
+  /** Adds a difference of two digests: less than 2³² up or down. */
+  add(change: number): void {
+    const low = this.#low + change
+    if (low < 0) this.#high = (this.#high - 1) >>> 0
+    else if (low > 0xffff_ffff) this.#high = (this.#high + 1) >>> 0
+    this.#low = low >>> 0
+  }
+
+  clear(): void {
+    this.#high = 0
+    this.#low = 0
+  }
 }

@@ -78,7 +78,15 @@ class WatchTable {
     zxid: bigint,
     except: ReadonlySet<Watcher> | null,
   ): ReadonlySet<Watcher> | null {
-    if (this.#count === 0) return null
+    return this.#count === 0 ? null : this.#tellOf(type, path, zxid, except)
+  }
+
+  #tellOf(
+    type: number,
+    path: string,
+    zxid: bigint,
+    except: ReadonlySet<Watcher> | null,
+  ): ReadonlySet<Watcher> | null {
     let told: Set<Watcher> | null = null
     const tell = (watcher: Watcher) => {
       told ??= new Set()

@@ -1,10 +1,19 @@
 import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import { type DigestedNode, nodeDigest } from '../digest.ts'
+import { type DigestedNode, DigestSum, nodeDigest, setMs } from '../digest.ts'
 
 /** A znode as it is, or as it will be once everything proposed so far is applied. */
 export interface NodeView extends DigestedNode {
   readonly acl: readonly Acl[]
+  readonly czxid: bigint
+  readonly mzxid: bigint
+  readonly pzxid: bigint
+  readonly ctimeMs: number
+  readonly mtimeMs: number
+  readonly version: number
+  readonly cversion: number
+  readonly aversion: number
+  readonly ephemeralOwner: bigint
   readonly childCount: number
   readonly digest: number
 }
@@ -34,8 +43,24 @@ export class ForeseenNode implements NodeView {
     into.set(this.data!)
   }
 
-  constructor(node: Omit<NodeView, 'digest' | 'dataLength' | 'copyData'>) {
-    this.data = node.data
+  writeDigested(into: DataView, at: number): void {
+    into.setBigInt64(at, this.czxid)
+    into.setBigInt64(at + 8, this.mzxid)
+    into.setBigInt64(at + 16, this.pzxid)
+    setMs(into, at + 24, this.ctimeMs)
+    setMs(into, at + 32, this.mtimeMs)
+    into.setInt32(at + 40, this.version)
+    into.setInt32(at + 44, this.cversion)
+    into.setInt32(at + 48, this.aversion)
+    into.setBigInt64(at + 52, this.ephemeralOwner)
+  }
+
+  /** As `node` is, with other data if some are given. */
+  constructor(
+    node: Omit<NodeView, 'digest' | 'dataLength' | 'copyData' | 'writeDigested'>,
+    data = node.data,
+  ) {
+    this.data = data
     this.acl = node.acl
     this.czxid = node.czxid
     this.mzxid = node.mzxid
@@ -70,16 +95,20 @@ export class Outlook {
   /** Touched paths in zxid order, to be forgotten once applied. */
   #touched: { zxid: bigint; path: string }[] = []
   #forgotten = 0
-  /** What the digest of the tree will be. */
-  digest: bigint
+  readonly #digest = new DigestSum()
   readonly #digests: boolean
   /** Inside a multi: predictions as they were before it. */
   #undo: Map<string, Prediction | undefined> | null = null
 
   constructor(tree: DataTree, options: { digests: boolean }) {
     this.#tree = tree
-    this.digest = tree.digest
+    this.#digest.value = tree.digest
     this.#digests = options.digests
+  }
+
+  /** What the digest of the tree will be. */
+  get digest(): bigint {
+    return this.#digest.value
   }
 
   get(path: string): NodeView | null {
@@ -93,8 +122,7 @@ export class Outlook {
     if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
     if (this.#digests) {
       if (node !== null) node.digest = nodeDigest(node)
-      const change = (node?.digest ?? 0) - (before?.digest ?? 0)
-      if (change !== 0) this.digest = BigInt.asUintN(64, this.digest + BigInt(change))
+      this.#digest.add((node?.digest ?? 0) - (before?.digest ?? 0))
     }
     this.#predictions.set(path, { zxid, node })
     if (node !== null) this.#addOwned(path, node.ephemeralOwner)
@@ -159,7 +187,7 @@ export class Outlook {
         if (prediction.node !== null) this.#addOwned(path, prediction.node.ephemeralOwner)
       }
       this.#touched.length = length
-      this.digest = digest
+      this.#digest.value = digest
       throw error
     } finally {
       this.#undo = null

@@ -80,6 +80,8 @@ export class Preparer {
   readonly #tree: DataTree
   readonly #outlook: Outlook
   #lastZxid: bigint
+  #lastMs = 0
+  #lastTime = 0n
 
   constructor(tree: DataTree, sessions: SessionTracker, lastZxid: bigint, options: PrepareOptions) {
     this.#tree = tree
@@ -110,7 +112,7 @@ export class Preparer {
       clientId: request.sessionId,
       cxid: request.xid,
       zxid,
-      time: BigInt(wallMs),
+      time: this.#timeOf(wallMs),
       type: txn.type === 'error' ? opCode.error : request.opCode,
     }
     const digest =
@@ -118,6 +120,15 @@ export class Preparer {
         ? { version: digestVersion, treeDigest: BigInt.asIntN(64, this.#outlook.digest) }
         : null
     return { header, txn, digest, entry: encodeEntry(header, txn, digest) }
+  }
+
+  /** Many writes share a millisecond. */
+  #timeOf(wallMs: number): bigint {
+    if (wallMs !== this.#lastMs) {
+      this.#lastMs = wallMs
+      this.#lastTime = BigInt(wallMs)
+    }
+    return this.#lastTime
   }
 
   #judge(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
@@ -161,10 +172,9 @@ export class Preparer {
         checkPath(path)
         const node = this.#existing(path)
         this.#checkAccess(node.acl, permission.WRITE, request)
-        this.#checkQuota(path, 0, (data?.length ?? 0) - (node.data?.length ?? 0))
+        this.#checkQuota(path, 0, (data?.length ?? 0) - Math.max(0, node.dataLength))
         const next = checkedVersion(node.version, version)
-        const after = new ForeseenNode(node)
-        after.data = data
+        const after = new ForeseenNode(node, data)
         after.version = next
         after.mzxid = zxid
         after.mtimeMs = wallMs
@@ -356,9 +366,13 @@ export class Preparer {
 
   /** A hard limit, where one is set, refuses; a soft one is only told of. Reckons with the writes in flight, too. */
   #checkQuota(path: string, count: number, bytes: number): void {
+    if (this.#options.onQuotaExceeded === null) return
+    const limited = this.#tree.limited.covering(path)
+    if (limited !== null) this.#checkQuotaOf(limited, count, bytes)
+  }
+
+  #checkQuotaOf(limited: string, count: number, bytes: number): void {
     const { onQuotaExceeded } = this.#options
-    const limited = onQuotaExceeded === null ? null : this.#tree.limited.covering(path)
-    if (limited === null) return
     const limits = parseQuota(this.#outlook.get(limitsOf(limited))?.data ?? null)
     const usage = parseQuota(this.#tree.nodes.get(statsOf(limited))?.data ?? null)
     const growth = this.#outlook.growthBelow(limited)

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '@vivarium/bytes'
 import type { Acl, Stat } from '@vivarium/zookeeper-protocol'
-import { takesNoPart } from '../digest.ts'
+import { setMs, takesNoPart } from '../digest.ts'
 import { type OwnerKind, ownerKinds } from '../ephemeral-owner.ts'
 import type { AclTable } from './acl-table.ts'
 import type { Arena } from './arena.ts'
@@ -116,6 +116,15 @@ export class Znode {
     contents.memoryOf(address).copy(into, 0, start, start + this.dataLength)
   }
 
+  writeDigested(into: DataView, at: number): void {
+    const view = this.#view
+    const start = this.#start
+    // Word by word: nothing is made on the way.
+    for (let i = 0; i < 16; i += 4) into.setInt32(at + i, view.getInt32(start + field.czxid + i))
+    for (let i = 0; i < 8; i += 4) into.setInt32(at + 16 + i, view.getInt32(start + field.pzxid + i))
+    for (let i = 0; i < 36; i += 4) into.setInt32(at + 24 + i, view.getInt32(start + field.ctimeMs + i))
+  }
+
   // ---- stat --------------------------------------------------------------------------------------------------------------
 
   get czxid(): bigint {
@@ -139,15 +148,21 @@ export class Znode {
   }
 
   get ctimeMs(): number {
-    return Number(this.#view.getBigInt64(this.#start + field.ctimeMs))
+    return this.#ms(field.ctimeMs)
   }
 
   get mtimeMs(): number {
-    return Number(this.#view.getBigInt64(this.#start + field.mtimeMs))
+    return this.#ms(field.mtimeMs)
   }
 
   set mtimeMs(ms: number) {
-    this.#view.setBigInt64(this.#start + field.mtimeMs, BigInt(ms))
+    setMs(this.#view, this.#start + field.mtimeMs, ms)
+  }
+
+  #ms(at: number): number {
+    const view = this.#view
+    const start = this.#start + at
+    return view.getInt32(start) * 0x1_0000_0000 + view.getUint32(start + 4)
   }
 
   get version(): number {
