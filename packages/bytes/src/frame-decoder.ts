@@ -1,5 +1,14 @@
 import { MalformedBytesError } from './byte-reader.ts'
 
+/** What becomes of frames that are too long, but not so long that they can only be nonsense. */
+export interface Oversized {
+  /** Longer ones make the stream unusable. */
+  maxBytes: number
+  /** So many bytes of the frame are handed out; the rest is thrown away as it comes. */
+  headBytes: number
+  onFrame: (head: Buffer, length: number) => void
+}
+
 /**
  * Cuts a stream of bytes into frames of `int32 length` + payload, as ZooKeeper and Kafka use them.
  *
@@ -8,11 +17,15 @@ import { MalformedBytesError } from './byte-reader.ts'
  */
 export class FrameDecoder {
   readonly #maxFrameBytes: number
+  readonly #oversized: Oversized | null
   #chunks: Buffer[] = []
   #buffered = 0
+  /** Of a frame that is too long: still to be thrown away. */
+  #unwanted = 0
 
-  constructor(maxFrameBytes: number) {
+  constructor(maxFrameBytes: number, oversized: Oversized | null = null) {
     this.#maxFrameBytes = maxFrameBytes
+    this.#oversized = oversized
   }
 
   /** Bytes held back because their frame is not complete yet. */
@@ -20,16 +33,26 @@ export class FrameDecoder {
     return this.#buffered
   }
 
+  /** Length of the frame that is being received, as far as that is known. */
+  get expectedBytes(): number {
+    if (this.#buffered < 4) return 0
+    const head = this.#chunks[0]!
+    return head.length < 4 ? 0 : head.readInt32BE(0)
+  }
+
   /**
    * Takes a chunk and hands every frame it completes to `onFrame`, without the length prefix.
-   * Throws MalformedBytesError on a negative or oversized length; the stream is unusable afterwards.
+   * Throws MalformedBytesError on a length that cannot be; the stream is unusable afterwards.
    */
   push(chunk: Buffer, onFrame: (frame: Buffer) => void): void {
     let at = this.#buffered === 0 ? 0 : chunk.length - this.#completeHeldFrame(chunk, onFrame).length
-    while (chunk.length - at >= 4) {
-      const end = at + 4 + this.#checkedLength(chunk, at)
+    for (;;) {
+      if (this.#unwanted > 0) at += this.#throwAway(chunk.length - at)
+      if (chunk.length - at < 4) break
+      const length = chunk.readInt32BE(at)
+      const end = at + 4 + this.#keptLength(length)
       if (end > chunk.length) break
-      onFrame(chunk.subarray(at + 4, end))
+      this.#handOut(chunk.subarray(at + 4, end), length, onFrame)
       at = end
     }
     if (at < chunk.length) this.#hold(at === 0 ? chunk : chunk.subarray(at))
@@ -45,8 +68,8 @@ export class FrameDecoder {
       if (this.#buffered < 4) return rest
       this.#chunks = [Buffer.concat(this.#chunks)]
     }
-    const head = this.#chunks[0]!
-    const missing = 4 + this.#checkedLength(head, 0) - this.#buffered
+    const length = this.#chunks[0]!.readInt32BE(0)
+    const missing = 4 + this.#keptLength(length) - this.#buffered
     if (rest.length < missing) {
       if (rest.length > 0) this.#hold(rest)
       return rest.subarray(rest.length)
@@ -55,8 +78,20 @@ export class FrameDecoder {
     const frame = Buffer.concat(this.#chunks, this.#buffered).subarray(4)
     this.#chunks = []
     this.#buffered = 0
-    onFrame(frame)
+    this.#handOut(frame, length, onFrame)
     return rest.subarray(missing)
+  }
+
+  #handOut(frame: Buffer, length: number, onFrame: (frame: Buffer) => void): void {
+    if (length <= this.#maxFrameBytes) return onFrame(frame)
+    this.#unwanted = length - frame.length
+    this.#oversized!.onFrame(frame, length)
+  }
+
+  #throwAway(available: number): number {
+    const count = Math.min(this.#unwanted, available)
+    this.#unwanted -= count
+    return count
   }
 
   #hold(bytes: Buffer): void {
@@ -64,11 +99,11 @@ export class FrameDecoder {
     this.#buffered += bytes.length
   }
 
-  #checkedLength(bytes: Buffer, at: number): number {
-    const length = bytes.readInt32BE(at)
-    if (length < 0 || length > this.#maxFrameBytes) {
-      throw new MalformedBytesError(`frame length ${length} is outside 0..${this.#maxFrameBytes}`)
-    }
-    return length
+  /** How many bytes of a frame of that length are kept. */
+  #keptLength(length: number): number {
+    if (length >= 0 && length <= this.#maxFrameBytes) return length
+    if (length > 0 && this.#oversized !== null && length <= this.#oversized.maxBytes)
+      return Math.min(length, this.#oversized.headBytes)
+    throw new MalformedBytesError(`frame length ${length} is outside 0..${this.#maxFrameBytes}`)
   }
 }

@@ -34,6 +34,36 @@ test('frames come out whole wherever the stream is cut', () => {
   )
 })
 
+test('of frames that are too long a head is kept, and what follows them comes whole, wherever the stream is cut', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 40 })),
+      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+      (payloads, cuts) => {
+        const stream = Buffer.concat(payloads.map(framed))
+        const came: string[] = []
+        const decoder = new FrameDecoder(10, {
+          maxBytes: 40,
+          headBytes: 8,
+          onFrame: (head, length) => came.push(`${head.toString('hex')} of ${length}`),
+        })
+        for (let at = 0, i = 0; at < stream.length; i++) {
+          const end = at + cuts[i % cuts.length]!
+          decoder.push(stream.subarray(at, end), frame => came.push(frame.toString('hex')))
+          assert.ok(decoder.bufferedBytes <= 14)
+          at = end
+        }
+        const expected = payloads
+          .map(payload => Buffer.from(payload))
+          .map(bytes =>
+            bytes.length <= 10 ? bytes.toString('hex') : `${bytes.toString('hex', 0, 8)} of ${bytes.length}`,
+          )
+        assert.deepEqual(came, expected)
+      },
+    ),
+  )
+})
+
 test('a frame that lies in one chunk is not copied', () => {
   const chunk = framed(Buffer.from('hello'))
   const decoder = new FrameDecoder(100)

@@ -18,6 +18,7 @@ import {
 } from '@vivarium/zookeeper-protocol'
 import { isFourLetterWord } from './admin/four-letter-words.ts'
 import type { Applied, DataTree } from './data-tree.ts'
+import type { LargeRequests } from './large-requests.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
 import { answerRead, type ReadContext, readOpCodes } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
@@ -31,6 +32,7 @@ export interface ConnectionHost {
   readonly stats: ServerStats
   readonly clock: Clock
   readonly log: Log
+  readonly largeRequests: LargeRequests
   readonly limits: {
     maxBuffer: number
     skipAcl: boolean
@@ -65,12 +67,18 @@ export interface PendingOperation {
   isWaiting: boolean
   /** Set when it is answered without a transaction. */
   verdict?: number
+  /** Bytes it takes among the large requests. */
+  largeBytes: number
 }
 
 /** Above this many bytes of unread replies, a client is not read from. */
 const maxUnsentBytes = 4 * 1024 * 1024
 const maxEarlyFrames = 10_000
+const requestHeaderBytes = 8
+/** A request that is too long is answered with an error; what says to be longer than this is none. */
+const maxRefusedBytes = 64 * 1024 * 1024
 const noPassword = Buffer.alloc(16)
+const noBody = Buffer.alloc(0)
 
 /** One client's connection: frames in, replies and events out, in order. */
 export class ClientConnection implements Watcher {
@@ -92,6 +100,8 @@ export class ClientConnection implements Watcher {
   #isFlushQueued = false
   #isPaused = false
   #receivedMs = 0
+  /** What the frame that is being received takes among the large requests. */
+  #expected = 0
 
   sessionId = 0n
   sessionTimeoutMs = 0
@@ -113,7 +123,11 @@ export class ClientConnection implements Watcher {
   constructor(socket: Connection, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#decoder = new FrameDecoder(host.limits.maxBuffer)
+    this.#decoder = new FrameDecoder(host.limits.maxBuffer, {
+      maxBytes: maxRefusedBytes,
+      headBytes: requestHeaderBytes,
+      onFrame: (head, length) => this.#refuseOversized(head, length),
+    })
     this.identities = [{ scheme: 'ip', id: socket.remote.host }]
     this.establishedWallMs = host.clock.wallMs()
     socket.onData = chunk => this.#receive(chunk)
@@ -165,17 +179,50 @@ export class ClientConnection implements Watcher {
       this.#decoder.push(bytes, frame => this.#frame(frame))
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
-      stats.oversizedRequests++
-      const length = /-?\d+/.exec(error.message)?.[0]
-      this.#host.log.warn(
-        `Len error. A message from ${this.remoteText} with advertised length of ${length} is either a malformed message or too large to process ` +
-          `(length is greater than jute.maxbuffer=${this.#host.limits.maxBuffer})`,
-      )
+      this.#warnOfLength(Number(/-?\d+/.exec(error.message)?.[0]))
       this.close()
       return
     }
+    this.#expect(this.#decoder.expectedBytes)
     if (this.session !== null && this.#state === 'serving') this.#host.touch(this)
     this.#pauseIfNeeded()
+  }
+
+  #warnOfLength(length: number): void {
+    this.#host.stats.oversizedRequests++
+    this.#host.log.warn(
+      `Len error. A message from ${this.remoteText} with advertised length of ${length} is either a malformed message or too large to process ` +
+        `(length is greater than jute.maxbuffer=${this.#host.limits.maxBuffer})`,
+    )
+  }
+
+  /** Apache closes the connection, and a client that does not know why sends its request again and again. */
+  #refuseOversized(head: Buffer, length: number): void {
+    if (this.#state === 'closed') return
+    this.#warnOfLength(length)
+    if (this.#state !== 'serving') return this.close()
+    this.#refuse(head.readInt32BE(0), head.readInt32BE(4), errorCode.MARSHALLINGERROR)
+  }
+
+  /** A frame of that length is on its way. */
+  #expect(length: number): void {
+    if (this.#expected !== 0 || !this.#host.largeRequests.isLarge(length)) return
+    if (this.#host.largeRequests.take(length)) this.#expected = length
+    else this.#rejectLarge()
+  }
+
+  #rejectLarge(): void {
+    this.#host.stats.oversizedRequests++
+    this.#host.log.warn(`Closing ${this.remoteText}: there is no room for one more large request now`)
+    this.close()
+  }
+
+  /** The bytes that a frame takes among the large requests, 0 if it is none; null if there is no room for it. */
+  #largeBytesOf(length: number): number | null {
+    const expected = this.#expected
+    this.#expected = 0
+    if (expected !== 0 || !this.#host.largeRequests.isLarge(length)) return expected
+    return this.#host.largeRequests.take(length) ? length : null
   }
 
   #answerWord(word: string): void {
@@ -230,7 +277,9 @@ export class ClientConnection implements Watcher {
   }
 
   #request(frame: Buffer): void {
-    if (frame.length < 8) {
+    const largeBytes = this.#largeBytesOf(frame.length)
+    if (largeBytes === null) return this.#rejectLarge()
+    if (frame.length < requestHeaderBytes) {
       this.#host.log.warn(`Closing ${this.remoteText}: a request of ${frame.length} bytes has no header`)
       this.close()
       return
@@ -239,7 +288,10 @@ export class ClientConnection implements Watcher {
     const code = frame.readInt32BE(4)
     const isRead = readOpCodes.has(code)
     // The common case makes nothing: no operation, no slice.
-    if (isRead && this.#queue.length === 0) return this.#answerRead(xid, code, frame, 8, this.#receivedMs)
+    if (isRead && this.#queue.length === 0) {
+      this.#answerRead(xid, code, frame, requestHeaderBytes, this.#receivedMs)
+      return this.#host.largeRequests.release(largeBytes)
+    }
     const body = frame.subarray(8)
     if (code === opCode.auth) return this.#authenticate(xid, body)
     if (code === opCode.sasl) return this.#refuseSasl(xid)
@@ -249,21 +301,33 @@ export class ClientConnection implements Watcher {
       body,
       receivedMs: this.#receivedMs,
       isWaiting: !isRead,
+      largeBytes,
     }
-    if (isRead) {
-      this.#queue.push(operation)
-      return
-    }
-    if (!writeOpCodes.has(code) && code !== opCode.sync) {
+    if (!isRead && !writeOpCodes.has(code) && code !== opCode.sync) {
       this.#host.log.warn(`Received an unknown operation ${code} from ${this.remoteText}`)
-      this.#reply(xid, -1n, errorCode.UNIMPLEMENTED)
-      this.closeAfterFlush()
-      return
+      this.#host.largeRequests.release(largeBytes)
+      return this.#refuse(xid, code, errorCode.UNIMPLEMENTED)
     }
     this.#queue.push(operation)
+    if (isRead) return
     this.#host.outstanding++
     if (code === opCode.sync) this.#host.sync(this, operation)
     else this.#host.submit(this, operation)
+  }
+
+  /** It is answered with an error when its turn comes, and nothing else happens. */
+  #refuse(xid: number, code: number, verdict: number): void {
+    const receivedMs = this.#receivedMs
+    this.#queue.push({
+      xid,
+      opCode: code,
+      body: noBody,
+      receivedMs,
+      isWaiting: false,
+      verdict,
+      largeBytes: 0,
+    })
+    if (this.#queue.length === 1) this.#answerReadsInTurn()
   }
 
   // ---- the session ------------------------------------------------------------------------------------------------
@@ -388,6 +452,7 @@ export class ClientConnection implements Watcher {
     )
       return false
     this.#queue.shift()
+    this.#host.largeRequests.release(operation.largeBytes)
     if (applied.err === errorCode.SESSIONMOVED) {
       this.#host.finished(operation)
       this.close()
@@ -424,6 +489,7 @@ export class ClientConnection implements Watcher {
   #answerReadsInTurn(): void {
     while (this.#queue.length > 0 && !this.#queue[0]!.isWaiting && this.#state === 'serving') {
       const operation = this.#queue.shift()!
+      this.#host.largeRequests.release(operation.largeBytes)
       if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
       else if (operation.opCode === opCode.sync) this.#answerSync(operation)
       else this.#answerRead(operation.xid, operation.opCode, operation.body, 0, operation.receivedMs)
@@ -432,7 +498,9 @@ export class ClientConnection implements Watcher {
   }
 
   #answerVerdict(operation: PendingOperation, verdict: number): void {
-    this.#reply(operation.xid, this.#host.tree.lastProcessedZxid, verdict)
+    // What is no operation is answered without a place in the order, as in Apache.
+    const zxid = verdict === errorCode.UNIMPLEMENTED ? -1n : this.#host.tree.lastProcessedZxid
+    this.#reply(operation.xid, zxid, verdict)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession && verdict === errorCode.OK) this.closeAfterFlush()
   }
@@ -587,7 +655,12 @@ export class ClientConnection implements Watcher {
     this.#queue = []
     this.#early = []
     this.#host.closed(this)
-    for (const operation of left) if (operation.isWaiting) this.#host.finished(operation)
+    this.#host.largeRequests.release(this.#expected)
+    this.#expected = 0
+    for (const operation of left) {
+      this.#host.largeRequests.release(operation.largeBytes)
+      if (operation.isWaiting) this.#host.finished(operation)
+    }
   }
 }
 

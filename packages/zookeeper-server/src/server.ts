@@ -17,6 +17,7 @@ import { ClientConnection, type ConnectionHost, type PendingOperation } from './
 import { type Admission, ConnectionThrottle } from './connection-throttle.ts'
 import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
+import { LargeRequests } from './large-requests.ts'
 import { DataError } from './persistence/data-error.ts'
 import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
@@ -49,6 +50,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   readonly clock: Clock
   readonly log: Log
   readonly limits: ConnectionHost['limits']
+  readonly largeRequests: LargeRequests
   outstanding = 0
   readonly #world: ServerWorld
   readonly #connectionThrottle: ConnectionThrottle
@@ -76,6 +78,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#startedMs = world.clock.monotonicMs()
     this.#onFailure = onFailure
     const { values } = settings
+    this.largeRequests = new LargeRequests(settings)
     this.limits = {
       maxBuffer: values['jute.maxbuffer'],
       skipAcl: values.skipACL === 'yes',

@@ -182,6 +182,15 @@ export const keys = {
     default: false,
     about: 'Whether a request is stale that waited longer than its session’s timeout.',
   }),
+  largeRequestThreshold: int({
+    default: -1,
+    about: 'Requests with more bytes are large, and bounded together; −1: none is.',
+  }),
+  largeRequestMaxBytes: int({
+    default: 100 * 1024 * 1024,
+    min: 1,
+    about: 'Bytes that large requests may take together.',
+  }),
   throttled_op_wait_time: int({
     default: 0,
     min: 0,
@@ -275,8 +284,6 @@ export const keys = {
   'admin.serverPort': later('The AdminServer'),
   'admin.commandURL': later('The AdminServer'),
   'admin.idleTimeout': later('The AdminServer'),
-  largeRequestThreshold: later('A cap on large requests together'),
-  largeRequestMaxBytes: later('A cap on large requests together'),
   forceSnapshotSync: later('Always sending a snapshot'),
   'leader.maxTimeToWaitForEpoch': later('Giving up leadership early'),
   quorumCnxnTimeoutMs: later('A read timeout of election connections'),

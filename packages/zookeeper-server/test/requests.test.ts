@@ -211,33 +211,42 @@ test('a body that cannot be read is refused on a connection that lives on', asyn
   assert.equal((await client.exists('/')).err, 0)
 })
 
-test('an unknown operation and a lone check are answered with zxid −1, then the end', async () => {
+test('an unknown operation and a lone check are answered with zxid −1 in their turn, and the connection goes on', async () => {
   await using zookeeper = await startServer()
   for (const code of [0, opCode.check, 999, -1]) {
     await using client = await WireClient.connect(zookeeper.port)
     const reply = await client.call(code, encode(checkVersionRequest, { path: '/', version: -1 }))
     assert.deepEqual([reply.zxid, reply.err, reply.body.length], [-1n, -6, 0], `operation ${code}`)
-    await client.closed()
   }
+  await using client = await WireClient.connect(zookeeper.port)
+  const sent = [client.send(opCode.create, createBody('/n')), client.send(999, Buffer.alloc(0))]
+  sent.push(client.send(opCode.ping, Buffer.alloc(0)))
+  const replies = [await client.nextReply(), await client.nextReply(), await client.nextReply()]
+  assert.deepEqual(
+    replies.map(reply => [reply!.xid, reply!.err]),
+    sent.map((xid, i) => [xid, i === 1 ? -6 : 0]),
+  )
 })
 
 test('a client that sends createSession itself does no harm', async () => {
   await using zookeeper = await startServer()
   await using client = await WireClient.connect(zookeeper.port)
-  client.send(opCode.createSession, Buffer.from('00002710', 'hex'))
-  await client.closed()
+  const { err } = await client.call(opCode.createSession, Buffer.from('00002710', 'hex'))
+  assert.equal(err, -6)
   await using other = await WireClient.connect(zookeeper.port)
   assert.equal((await other.exists('/')).err, 0)
 })
 
-test('a frame one byte over jute.maxbuffer closes the connection, one at it does not', async () => {
+test('a request one byte over jute.maxbuffer is refused and the next one served; nonsense closes the connection', async () => {
   await using zookeeper = await startServer()
   await using client = await WireClient.connect(zookeeper.port)
   const fill = (size: number) =>
     createBody(`/n${size}`, 0, Buffer.alloc(size - 8 - createBody(`/n${size}`).length))
   assert.equal((await client.call(opCode.create, fill(1_048_575))).err, 0)
-  client.send(opCode.create, fill(1_048_576))
-  await client.closed()
+  for (const size of [1_048_576, 5_000_000]) {
+    assert.equal((await client.call(opCode.create, fill(size))).err, -5)
+    assert.equal((await client.exists(`/n${size}`)).err, -101)
+  }
   for (const frame of ['ffffffff', '7fffffff', '00000000', '0000000400000000']) {
     await using stranger = await WireClient.open(zookeeper.port)
     stranger.sendBytes(Buffer.from(frame, 'hex'))
@@ -246,6 +255,36 @@ test('a frame one byte over jute.maxbuffer closes the connection, one at it does
   await using short = await WireClient.connect(zookeeper.port)
   short.sendFrame(Buffer.alloc(7))
   await short.closed()
+})
+
+test('large requests take together no more than they may, from their first bytes until they are answered', async () => {
+  const config = { largeRequestThreshold: 1_000, largeRequestMaxBytes: 10_000 }
+  await using zookeeper = await startServer({ config })
+  const { largeRequests } = zookeeper.server
+  await using patient = await WireClient.connect(zookeeper.port)
+  await using hasty = await WireClient.connect(zookeeper.port)
+  await using small = await WireClient.connect(zookeeper.port)
+  // It has said how much it will send, and no more.
+  const begun = createBody('/begun', 0, Buffer.alloc(6_000))
+  const frame = Buffer.alloc(12)
+  frame.writeInt32BE(begun.length + 8, 0)
+  frame.writeInt32BE(7, 4)
+  frame.writeInt32BE(opCode.create, 8)
+  patient.sendBytes(frame)
+  await small.call(opCode.ping)
+  hasty.send(opCode.create, createBody('/hasty', 0, Buffer.alloc(6_000)))
+  await hasty.closed()
+  assert.equal((await small.call(opCode.create, createBody('/small', 0, Buffer.alloc(500)))).err, 0)
+  patient.sendBytes(begun)
+  assert.deepEqual([(await patient.nextReply())!.err, largeRequests.take(10_000)], [0, true])
+  largeRequests.release(10_000)
+  // One that is refused, or left, gives back what it took.
+  patient.sendBytes(frame)
+  await small.call(opCode.ping)
+  patient.socket.destroy()
+  await using next = await WireClient.connect(zookeeper.port)
+  assert.equal((await next.call(opCode.create, createBody('/next', 0, Buffer.alloc(9_000)))).err, 0)
+  assert.equal((await next.exists('/next')).err, 0)
 })
 
 test('replies come in the order of requests, reads behind writes', async () => {
