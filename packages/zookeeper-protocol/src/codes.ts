@@ -35,6 +35,15 @@ export const opCode = {
   error: -1,
 } as const
 
+/** What Apache's servers do not know: answered with UNIMPLEMENTED unless `extensions.enabled` is set. */
+export const extensionOpCode = {
+  /** An opcode that reads and its request: answered as of a moment after this request was sent. */
+  linearizableRead: 10_001,
+  getChildrenPage: 10_002,
+  /** A znode and everything below it, at once. */
+  deleteRecursive: 10_003,
+} as const
+
 /** Three letters that Apache's statistics know an operation by, such as `GETD`. */
 export const operationNames: Readonly<Record<number, string>> = {
   1: 'CREA',

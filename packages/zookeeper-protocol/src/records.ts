@@ -217,6 +217,25 @@ export const whoAmIResponse = record('WhoAmIResponse', { clientInfo: vector(clie
 /** Hand-coded in Apache: the body of opcode 20. */
 export const deleteContainerRequest = record('DeleteContainerRequest', { path: ustring })
 
+// ---- beyond Apache -----------------------------------------------------------------------------------------------------
+
+/**
+ * Up to `limit` children, in the order in which they were made. `after`: children of the page before, the last one first;
+ * the page begins behind the first of them that still exists, or at the beginning.
+ */
+export const getChildrenPageRequest = record('GetChildrenPageRequest', {
+  path: ustring,
+  watch: boolean,
+  limit: int,
+  after: vector(ustring),
+})
+export const getChildrenPageResponse = record('GetChildrenPageResponse', {
+  children: vector(ustring),
+  stat,
+  isLast: boolean,
+})
+export const deleteRecursiveRequest = record('DeleteRecursiveRequest', { path: ustring })
+
 // ---- server.quorum ---------------------------------------------------------------------------------------------------
 
 export const learnerInfo = record('LearnerInfo', {

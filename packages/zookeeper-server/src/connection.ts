@@ -4,6 +4,7 @@ import {
   authPacket,
   type ConnectRequest,
   errorCode,
+  extensionOpCode,
   type Id,
   keeperState,
   opCode,
@@ -36,6 +37,7 @@ export interface ConnectionHost {
   readonly limits: {
     maxBuffer: number
     skipAcl: boolean
+    extensions: boolean
     digestAuth: boolean
     superDigest: string | null
     outstanding: number
@@ -46,10 +48,8 @@ export interface ConnectionHost {
   readonly isReadOnly: boolean
   /** Answers with `sessionGranted` or `sessionRefused`, now or later; or closes. */
   connect(connection: ClientConnection, request: ConnectRequest): void
-  /** Puts a write in order; `committed` follows. */
+  /** Puts a write in order, and `committed` follows; or, for a sync, `synced` once everything committed so far is here. */
   submit(connection: ClientConnection, operation: PendingOperation): void
-  /** Answers with `synced` once everything committed so far is here. */
-  sync(connection: ClientConnection, operation: PendingOperation): void
   touch(connection: ClientConnection): void
   answerWord(word: string, connection: ClientConnection): string | Promise<string>
   /** A write or sync is answered, or nobody waits for it any more. */
@@ -141,7 +141,7 @@ export class ClientConnection implements Watcher {
 
   /** xids of writes whose transaction is still to come, oldest first. */
   unansweredWrites(): number[] {
-    return this.#queue.filter(o => o.isWaiting && o.opCode !== opCode.sync).map(o => o.xid)
+    return this.#queue.filter(o => o.isWaiting && !isSync(o.opCode)).map(o => o.xid)
   }
 
   get hasSession(): boolean {
@@ -303,7 +303,7 @@ export class ClientConnection implements Watcher {
       isWaiting: !isRead,
       largeBytes,
     }
-    if (!isRead && !writeOpCodes.has(code) && code !== opCode.sync) {
+    if (!isRead && !this.#isKnown(code)) {
       this.#host.log.warn(`Received an unknown operation ${code} from ${this.remoteText}`)
       this.#host.largeRequests.release(largeBytes)
       return this.#refuse(xid, code, errorCode.UNIMPLEMENTED)
@@ -311,8 +311,14 @@ export class ClientConnection implements Watcher {
     this.#queue.push(operation)
     if (isRead) return
     this.#host.outstanding++
-    if (code === opCode.sync) this.#host.sync(this, operation)
-    else this.#host.submit(this, operation)
+    this.#host.submit(this, operation)
+  }
+
+  /** Whether it is a write or a sync. */
+  #isKnown(code: number): boolean {
+    if (code === extensionOpCode.deleteRecursive || code === extensionOpCode.linearizableRead)
+      return this.#host.limits.extensions
+    return writeOpCodes.has(code) || code === opCode.sync
   }
 
   /** It is answered with an error when its turn comes, and nothing else happens. */
@@ -413,7 +419,8 @@ export class ClientConnection implements Watcher {
     if (this.#context === null) {
       const { tree, watches, limits } = this.#host
       const { sessionId, identities } = this
-      this.#context = { tree, watches, watcher: this, sessionId, identities, skipAcl: limits.skipAcl }
+      const { skipAcl, extensions } = limits
+      this.#context = { tree, watches, watcher: this, sessionId, identities, skipAcl, extensions }
     }
     return this.#context
   }
@@ -444,12 +451,7 @@ export class ClientConnection implements Watcher {
   /** The transaction of the oldest waiting write has been applied. False if it is none of this connection's. */
   committed(xid: number, code: number, applied: Applied, zxid: bigint): boolean {
     const operation = this.#queue[0]
-    if (
-      operation === undefined ||
-      !operation.isWaiting ||
-      operation.xid !== xid ||
-      operation.opCode === opCode.sync
-    )
+    if (operation === undefined || !operation.isWaiting || operation.xid !== xid || isSync(operation.opCode))
       return false
     this.#queue.shift()
     this.#host.largeRequests.release(operation.largeBytes)
@@ -460,7 +462,8 @@ export class ClientConnection implements Watcher {
     }
     const start = this.#beginFrame()
     replyHeader.write(this.#out, { xid, zxid, err: applied.err })
-    if (applied.err === errorCode.OK)
+    // It is logged as a multi, which nobody asked for.
+    if (applied.err === errorCode.OK && operation.opCode !== extensionOpCode.deleteRecursive)
       writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
     this.#endFrame(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
@@ -492,6 +495,7 @@ export class ClientConnection implements Watcher {
       this.#host.largeRequests.release(operation.largeBytes)
       if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
       else if (operation.opCode === opCode.sync) this.#answerSync(operation)
+      else if (operation.opCode === extensionOpCode.linearizableRead) this.#answerSyncedRead(operation)
       else this.#answerRead(operation.xid, operation.opCode, operation.body, 0, operation.receivedMs)
     }
     this.#resumeIfPossible()
@@ -503,6 +507,12 @@ export class ClientConnection implements Watcher {
     this.#reply(operation.xid, zxid, verdict)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession && verdict === errorCode.OK) this.closeAfterFlush()
+  }
+
+  /** The opcode of the read stands before its request. */
+  #answerSyncedRead({ xid, body, receivedMs }: PendingOperation): void {
+    const code = body.length < 4 ? 0 : body.readInt32BE(0)
+    this.#answerRead(xid, code, body, Math.min(4, body.length), receivedMs)
   }
 
   #answerSync(operation: PendingOperation): void {
@@ -662,6 +672,11 @@ export class ClientConnection implements Watcher {
       if (operation.isWaiting) this.#host.finished(operation)
     }
   }
+}
+
+/** Whether it must wait until everything that was committed when it came is here. */
+export function isSync(code: number): boolean {
+  return code === opCode.sync || code === extensionOpCode.linearizableRead
 }
 
 /** Opcodes that become a transaction. */

@@ -10,10 +10,10 @@ import {
   type Random,
   type Timer,
 } from '@vivarium/platform'
-import { type ConnectRequest, opCode } from '@vivarium/zookeeper-protocol'
+import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
 import { answerWord } from './admin/four-letter-words.ts'
 import { ServerView } from './admin/server-view.ts'
-import { ClientConnection, type ConnectionHost, type PendingOperation } from './connection.ts'
+import { ClientConnection, type ConnectionHost, isSync, type PendingOperation } from './connection.ts'
 import { type Admission, ConnectionThrottle } from './connection-throttle.ts'
 import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
@@ -82,6 +82,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.limits = {
       maxBuffer: values['jute.maxbuffer'],
       skipAcl: values.skipACL === 'yes',
+      extensions: values['extensions.enabled'],
       digestAuth: values['DigestAuthenticationProvider.enabled'],
       superDigest: values['DigestAuthenticationProvider.superDigest'],
       // Quorum members share the limit between them.
@@ -261,14 +262,10 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#requestThrottle.admit(connection, operation)
   }
 
-  sync(connection: ClientConnection, operation: PendingOperation): void {
-    this.#requestThrottle.admit(connection, operation)
-  }
-
   #process(connection: ClientConnection, operation: PendingOperation): void {
     const clients = this.#clients
     if (clients === null) connection.close()
-    else if (operation.opCode === opCode.sync) clients.sync(connection, operation)
+    else if (isSync(operation.opCode)) clients.sync(connection, operation)
     else clients.submit(connection, operation)
   }
 

@@ -11,6 +11,7 @@ import {
   opCode,
   readMultiRequest,
   sessionPassword,
+  syncRequest,
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
 import { asksForNewSession, grantedTimeoutMs, hasSeenMore } from './admission.ts'
@@ -105,6 +106,7 @@ export class Serving {
         extendedTypes: settings.values.extendedTypesEnabled,
         digests: settings.values['digest.enabled'],
         skipAcl: settings.values.skipACL === 'yes',
+        maxTxnBytes: settings.values['jute.maxbuffer'],
         closeSessionLists: settings.values['closeSessionTxn.enabled'],
         mayBeLocal,
         reconfigure: settings.values.reconfigEnabled
@@ -384,14 +386,10 @@ export class Serving {
   sync(connection: ClientConnection, operation: PendingOperation): void {
     if (this.#preparer !== null) return this.#quorum.afterOutstanding(() => connection.synced(operation))
     this.#syncs.push({ connection, operation })
-    const { xid, opCode: code, body } = operation
-    this.#quorum.sync({
-      sessionId: connection.sessionId,
-      xid,
-      opCode: code,
-      body,
-      authInfo: connection.identities,
-    })
+    const { sessionId, identities: authInfo } = connection
+    // A read that waits for a sync is nothing to the leader.
+    const body = operation.opCode === opCode.sync ? operation.body : encode(syncRequest, { path: '/' })
+    this.#quorum.sync({ sessionId, xid: operation.xid, opCode: opCode.sync, body, authInfo })
   }
 
   /** Learner: the leader answered the oldest sync. False if none was asked for. */

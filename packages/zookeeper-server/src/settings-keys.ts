@@ -76,6 +76,10 @@ export const keys = {
     default: 0.33,
     about: 'Log read for a learner, as a share of the snapshot; negative: none.',
   }),
+  'extensions.enabled': boolean({
+    default: false,
+    about: 'Operations that Apache’s servers do not know; only where every server of the ensemble has them.',
+  }),
   forceSync: yesNo({
     default: 'yes',
     about: '`no` answers before data is on disk: a power loss then loses acknowledged writes.',

@@ -158,6 +158,20 @@ export class Outlook {
     if (node !== null) this.#removeOwned(path, node.ephemeralOwner)
   }
 
+  /** The paths of a znode and of everything that will be below it. */
+  subtreeOf(path: string): Set<string> {
+    const top = this.#tree.nodes.get(path)
+    const paths = new Set(
+      top === undefined ? [] : Array.from(this.#tree.nodes.subtreeOf(top), node => node.path),
+    )
+    for (const [at, { node }] of this.#predictions) {
+      if (at !== path && !at.startsWith(`${path}/`)) continue
+      if (node === null) paths.delete(at)
+      else paths.add(at)
+    }
+    return paths
+  }
+
   /** How many znodes, and bytes of data, `path` and what is below it will have more than now. */
   growthBelow(path: string): { count: number; bytes: number } {
     const growth = { count: 0, bytes: 0 }

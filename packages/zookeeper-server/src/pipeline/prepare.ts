@@ -9,8 +9,10 @@ import {
   createSessionTxn,
   createTtlRequest,
   deleteContainerRequest,
+  deleteRecursiveRequest,
   deleteRequest,
   errorCode,
+  extensionOpCode,
   type Id,
   type MultiOp,
   opCode,
@@ -63,10 +65,14 @@ export interface PrepareOptions {
   mayBeLocal: (sessionId: bigint) => boolean
   /** Told of every write that exceeds a quota, whether it is refused or not; null: quotas are not looked at. */
   onQuotaExceeded: ((message: string) => void) | null
+  /** No transaction made of more than one operation of a client may be longer. */
+  maxTxnBytes: number
   /** The configuration a client asks for, as text; throws Refusal. null: the members do not change (`reconfigEnabled`). */
   reconfigure: ((request: ReconfigRequest, zxid: bigint) => string) | null
 }
 
+/** Of a multi: what an operation takes besides its path. */
+const partBytes = 12
 const systemPaths = new Set(['/', '/zookeeper', '/zookeeper/quota', configPath])
 
 /**
@@ -113,7 +119,7 @@ export class Preparer {
       cxid: request.xid,
       zxid,
       time: this.#timeOf(wallMs),
-      type: txn.type === 'error' ? opCode.error : request.opCode,
+      type: loggedCode(txn, request.opCode),
     }
     const digest =
       this.#options.digests && txn.type !== 'error'
@@ -144,6 +150,8 @@ export class Preparer {
         return this.#multi(request, zxid, wallMs)
       case opCode.reconfig:
         return this.#reconfigure(request, zxid, wallMs)
+      case extensionOpCode.deleteRecursive:
+        return this.#deleteRecursive(request, zxid)
       default:
         return this.#single(request, request.opCode, request.body, zxid, wallMs)
     }
@@ -282,6 +290,32 @@ export class Preparer {
     return { type: 'delete', path }
   }
 
+  /** Becomes a multi, which servers of any kind and age can apply. */
+  #deleteRecursive(request: WriteRequest, zxid: bigint): Txn {
+    const { path } = deleteRecursiveRequest.read(new ByteReader(request.body))
+    this.#checkSession(request)
+    if (
+      parentOf(path) === null ||
+      path === '/zookeeper' ||
+      path.startsWith('/zookeeper/') ||
+      path.includes('\0')
+    )
+      throw new Refusal(errorCode.BADARGUMENTS)
+    this.#existing(path)
+    // Backwards: what is below a znode comes before it.
+    const paths = [...this.#outlook.subtreeOf(path)].sort().reverse()
+    const bytes = paths.reduce((sum, below) => sum + partBytes + Buffer.byteLength(below), 0)
+    if (bytes > this.#options.maxTxnBytes)
+      throw new Refusal(errorCode.BADARGUMENTS, `${paths.length} znodes do not fit into one transaction`)
+    for (const parent of new Set(paths.map(below => parentOf(below)!)))
+      this.#checkAccess(this.#existing(parent).acl, permission.DELETE, request)
+    for (const below of paths) this.#foreseeDelete(below, zxid)
+    return {
+      type: 'multi',
+      txns: paths.map(below => ({ code: opCode.delete, txn: { type: 'delete', path: below } })),
+    }
+  }
+
   #deleteContainer(path: string, zxid: bigint): Txn {
     const parentPath = parentOf(path)
     if (parentPath === null || systemPaths.has(path)) throw new Refusal(errorCode.BADARGUMENTS)
@@ -405,6 +439,12 @@ export class Preparer {
     if (acl === null) throw new Refusal(errorCode.INVALIDACL)
     return acl
   }
+}
+
+/** What a transaction is logged as. */
+function loggedCode(txn: Txn, requested: number): number {
+  if (txn.type === 'error') return opCode.error
+  return txn.type === 'multi' ? opCode.multi : requested
 }
 
 /** Parts of a request that cannot be read, whatever the reason, are answered as such; anything else is a bug of ours. */

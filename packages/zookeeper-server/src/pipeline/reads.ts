@@ -8,9 +8,11 @@ import {
   errorResponse,
   eventType,
   existsRequest,
+  extensionOpCode,
   getAclRequest,
   getAclResponse,
   getAllChildrenNumberRequest,
+  getChildrenPageRequest,
   getChildrenRequest,
   getDataRequest,
   getEphemeralsRequest,
@@ -28,6 +30,7 @@ import {
 } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import type { Watcher, Watches, WatchMode } from '../watches.ts'
+import type { Znode } from '../znodes/znode.ts'
 import { isAllowed, maskedAcl } from './access.ts'
 
 /** Who reads, and what there is to read. */
@@ -39,7 +42,14 @@ export interface ReadContext {
   readonly sessionId: bigint
   readonly identities: readonly Id[]
   readonly skipAcl: boolean
+  /** Whether operations are answered that Apache's servers do not know. */
+  readonly extensions: boolean
 }
+
+/** A page ends when it has become so long. */
+const fullPageBytes = 512 * 1024
+/** Children of the page before that are looked for. */
+const maxAfter = 1000
 
 /** Opcodes answered from this server's own tree, without a transaction. */
 export const readOpCodes: ReadonlySet<number> = new Set([
@@ -58,6 +68,7 @@ export const readOpCodes: ReadonlySet<number> = new Set([
   opCode.getEphemerals,
   opCode.getAllChildrenNumber,
   opCode.whoAmI,
+  extensionOpCode.getChildrenPage,
 ])
 
 /**
@@ -104,6 +115,8 @@ export function answerRead(code: number, reader: ByteReader, context: ReadContex
     case opCode.whoAmI:
       whoAmIResponse.write(out, { clientInfo: context.identities.map(clientInfoOf) })
       return errorCode.OK
+    case extensionOpCode.getChildrenPage:
+      return context.extensions ? getChildrenPage(reader, context, out) : errorCode.UNIMPLEMENTED
     default:
       return errorCode.UNIMPLEMENTED
   }
@@ -147,6 +160,37 @@ function getChildren(
   out.int32(node.childCount)
   for (const child of context.tree.nodes.childrenOf(node)) child.writeName(out)
   if (withStat) node.writeStat(out)
+  return errorCode.OK
+}
+
+function getChildrenPage(reader: ByteReader, context: ReadContext, out: ByteWriter): number {
+  const { path, watch, limit, after } = getChildrenPageRequest.read(reader)
+  if (limit < 1) return errorCode.BADARGUMENTS
+  const { nodes } = context.tree
+  const node = nodes.get(path)
+  if (node === undefined) return errorCode.NONODE
+  if (!mayRead(node.acl, context)) return errorCode.NOAUTH
+  if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
+  const folder = path === '/' ? '/' : `${path}/`
+  let behind: Znode | null = null
+  for (const name of after.slice(0, maxAfter)) {
+    behind = nodes.get(folder + name) ?? null
+    if (behind !== null) break
+  }
+  const start = out.reserve(4)
+  let count = 0
+  let isLast = true
+  for (const child of nodes.childrenOf(node, behind)) {
+    if (count === limit || out.length - start > fullPageBytes) {
+      isLast = false
+      break
+    }
+    child.writeName(out)
+    count++
+  }
+  out.patchInt32(start, count)
+  node.writeStat(out)
+  out.boolean(isLast)
   return errorCode.OK
 }
 

@@ -147,8 +147,11 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   /** The children of a znode, in the order they were made. Not to be changed meanwhile. */
-  *childrenOf(znode: Znode): Generator<Znode> {
-    let row = this.#rows.get(znode.row, field.firstChild)
+  *childrenOf(znode: Znode, behind: Znode | null = null): Generator<Znode> {
+    let row =
+      behind === null
+        ? this.#rows.get(znode.row, field.firstChild)
+        : this.#rows.get(behind.row, field.nextSibling)
     for (; row !== 0; row = this.#rows.get(row, field.nextSibling)) yield new Znode(this.#memory, row)
   }
 

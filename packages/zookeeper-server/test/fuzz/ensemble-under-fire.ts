@@ -12,7 +12,10 @@ export interface EnsembleUnderFire {
 
 /** Three members that serve. */
 export async function ensembleUnderFire(world: World): Promise<EnsembleUnderFire> {
-  const { members, connect } = ensembleOf(3, world, { snapCount: 3_000 })
+  const { members, connect } = ensembleOf(3, world, {
+    snapCount: 3_000,
+    'extensions.enabled': 'true',
+  })
   for (const member of members) {
     calmDisk(world, member.host)
     member.boot()

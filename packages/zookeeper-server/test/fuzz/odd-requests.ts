@@ -4,8 +4,11 @@ import {
   checkVersionRequest,
   createRequest,
   createTtlRequest,
+  deleteRecursiveRequest,
   deleteRequest,
   encode,
+  extensionOpCode,
+  getChildrenPageRequest,
   getDataRequest,
   opCode,
   openAcl,
@@ -83,6 +86,28 @@ export function oddRequest(chance: Chance): { code: number; body: Buffer } {
     () => ({ code: opCode.getData, body: encode(getDataRequest, { path: path(), watch: true }) }),
     () => ({ code: opCode.addWatch, body: encode(addWatchRequest, { path: path(), mode: version() }) }),
   ]
+  const extensions = [
+    () => ({
+      code: extensionOpCode.deleteRecursive,
+      body: encode(deleteRecursiveRequest, { path: path() }),
+    }),
+    () => ({
+      code: extensionOpCode.getChildrenPage,
+      body: encode(getChildrenPageRequest, {
+        path: path(),
+        watch: true,
+        limit: version(),
+        after: [path(), path()],
+      }),
+    }),
+    () => {
+      const { code, body } = chance.pick(simple)()
+      const head = Buffer.alloc(4)
+      head.writeInt32BE(code)
+      return { code: extensionOpCode.linearizableRead, body: Buffer.concat([head, body]) }
+    },
+  ]
+  if (chance.below(20) === 0) return chance.pick(extensions)()
   if (chance.below(4) > 0) return chance.pick(simple)()
   const operations = Array.from({ length: chance.below(4) }, () => {
     const { code: type, body } = chance.pick(simple)()
