@@ -4,6 +4,8 @@ export interface Clock {
   wallMs(): number
   /** Milliseconds since some fixed moment; never goes back. */
   monotonicMs(): number
+  /** Calls `task` once everything has been taken in that is ready now: what comes of it then goes together. */
+  soon(task: () => void): void
   /** Calls `task` once, `delayMs` from now. */
   after(delayMs: number, task: () => void): Timer
   /** Calls `task` every `intervalMs`, first in one interval. */

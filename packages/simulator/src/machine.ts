@@ -99,6 +99,7 @@ export class Machine {
     return {
       wallMs: () => 1_700_000_000_000 + Math.floor(timeline.nowMs) + this.#clockOffsetMs,
       monotonicMs: () => timeline.nowMs,
+      soon: task => void life.after(0, task),
       after: (delayMs, task) => ({ cancel: life.after(delayMs, task) }),
       every: (intervalMs, task) => {
         let cancel = () => {}

@@ -25,6 +25,10 @@ export class VirtualClock implements Clock {
     return this.#nowMs
   }
 
+  soon(task: () => void): void {
+    this.#add(0, task, null)
+  }
+
   after(delayMs: number, task: () => void): Timer {
     return this.#add(delayMs, task, null)
   }

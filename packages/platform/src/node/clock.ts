@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../clock.ts'
 export const nodeClock: Clock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
+  soon: task => void setImmediate(task),
   after: (delayMs, task) => cancellable(setTimeout(task, delayMs)),
   every: (intervalMs, task) => cancellable(setInterval(task, intervalMs)),
 }

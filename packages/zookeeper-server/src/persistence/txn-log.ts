@@ -91,7 +91,7 @@ export class TxnLog {
     if (!this.#isFlushing) {
       this.#isFlushing = true
       // When every socket that is ready has been read, so that what they all bring goes together.
-      setImmediate(() => void this.#flushLoop())
+      this.#clock.soon(() => void this.#flushLoop())
     }
   }
 

@@ -13,6 +13,8 @@ export class Operator {
   readonly #settings: Record<string, string>
   readonly #events: Set<string>
   #lines: readonly string[] = []
+  /** Whether it has asked for any change. */
+  hasChanged = false
   #isStopped = false
 
   constructor(
@@ -53,6 +55,7 @@ export class Operator {
     const { chance } = this.#world
     const lines = await membersIn(zookeeper)
     this.#lines = lines
+    this.hasChanged = true
     const member = chance.pick(this.#ensemble.members)
     const present = lines.find(line => line.startsWith(`server.${member.id}=`))
     const voters = lines.filter(line => line.includes(':participant'))

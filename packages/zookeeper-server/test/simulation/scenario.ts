@@ -20,7 +20,9 @@ export interface Faults {
 }
 
 const clientCount = 3
-const rounds = 15
+/** Many lives find more than long ones; some mistakes need a long one. */
+const fewestRounds = 2
+const mostRounds = 10
 /** Time in which a healed ensemble must serve everyone again. */
 const recoveryMs = 60_000
 
@@ -52,7 +54,7 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     await prepare(world, ensemble)
     const work = clients.map(client => client.run())
     const change = isDynamic ? operator.run() : Promise.resolve()
-    for (let round = 0; round < rounds; round++) {
+    for (let round = world.chance.between(fewestRounds, mostRounds); round > 0; round--) {
       strike(world, ensemble, operator.retired, mayRot, events)
       await world.pass(world.chance.between(20, 1_500))
     }
@@ -225,13 +227,15 @@ async function recover(
   }
   for (const member of members) if (!member.isUp) member.boot()
   // Nor does who was cut off while all others that it knows were replaced: it must be told who they are now.
-  await world.pass(1_000)
-  for (const member of members.filter(member => knowsNobody(member, members))) {
-    member.kill()
-    operator.start(member)
+  if (operator.hasChanged) {
+    await world.pass(1_000)
+    for (const member of members.filter(member => knowsNobody(member, members))) {
+      member.kill()
+      operator.start(member)
+    }
   }
   await world.until('every member serves', recoveryMs, () => members.every(({ isServing }) => isServing))
-  await world.pass(2_000)
+  await world.pass(500)
   let finished = 0
   for (const client of clients) client.stop()
   for (const task of work) void task.then(() => finished++)
@@ -250,10 +254,9 @@ async function recover(
 /** Whether none of the voters that a member knows of is a member any more, but itself. */
 function knowsNobody(member: Member, members: readonly Member[]): boolean {
   if (member.isServing || member.server === null) return false
-  const known = member.server.view.membership().matchAll(/^server\.(\d+)=.*:participant/gm)
-  return [...known].every(
-    ([, id]) => Number(id) === member.id || !members.some(other => other.id === Number(id)),
-  )
+  const known = [...member.server.view.membership().matchAll(/^server\.(\d+)=.*:participant/gm)]
+  const isMember = (id: number) => id !== member.id && members.some(other => other.id === id)
+  return known.length > 0 && !known.some(([, id]) => isMember(Number(id)))
 }
 
 /** The members as the ensemble itself names them. */
