@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
+import { ByteReader, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
 import type { Clock, Connection, Log } from '@vivarium/platform'
 import {
   authPacket,
@@ -6,15 +6,12 @@ import {
   errorCode,
   extensionOpCode,
   type Id,
-  keeperState,
   opCode,
   operationNames,
   permission,
   readConnectRequest,
   replyHeader,
-  specialXid,
   syncRequest,
-  watcherEvent,
   writeConnectResponse,
 } from '@vivarium/zookeeper-protocol'
 import { isFourLetterWord } from './admin/four-letter-words.ts'
@@ -23,6 +20,7 @@ import type { LargeRequests } from './large-requests.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
 import { answerRead, type ReadContext, readOpCodes } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
+import { ReplyStream } from './reply-stream.ts'
 import { type ServerStats, Summary } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
@@ -92,12 +90,9 @@ export class ClientConnection implements Watcher {
   /** The connect request has come; its answer may be out still. */
   #knowsConnect = false
   #knowsReadOnly = false
-  readonly #out = new ByteWriter(1024)
-  /** Events go before the reply being written: a client must hear of a change before it can see it. */
-  #events: Buffer[] = []
+  readonly #replies: ReplyStream
   /** What reads are judged by; made anew when the identities change. */
   #context: ReadContext | null = null
-  #isFlushQueued = false
   #isPaused = false
   #receivedMs = 0
   /** What the frame that is being received takes among the large requests. */
@@ -112,7 +107,6 @@ export class ClientConnection implements Watcher {
   // For `cons`.
   readonly establishedWallMs: number
   received = 0
-  sent = 0
   readonly latencyMs: Summary = new Summary()
   lastOperation = 'NA'
   lastXid = 0
@@ -123,6 +117,7 @@ export class ClientConnection implements Watcher {
   constructor(socket: Connection, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
+    this.#replies = new ReplyStream(socket, host.stats)
     this.#decoder = new FrameDecoder(host.limits.maxBuffer, {
       maxBytes: maxRefusedBytes,
       headBytes: requestHeaderBytes,
@@ -133,6 +128,10 @@ export class ClientConnection implements Watcher {
     socket.onData = chunk => this.#receive(chunk)
     socket.onClose = () => this.#closed()
     socket.onDrain = () => this.#resumeIfPossible()
+  }
+
+  get sent(): number {
+    return this.#replies.sent
   }
 
   get outstanding(): number {
@@ -365,13 +364,13 @@ export class ClientConnection implements Watcher {
   }
 
   #writeConnect(timeOut: number, sessionId: bigint, passwd: Buffer): void {
-    const start = this.#beginFrame()
+    const start = this.#replies.begin()
     writeConnectResponse(
-      this.#out,
+      this.#replies.out,
       { protocolVersion: 0, timeOut, sessionId, passwd, readOnly: this.#host.isReadOnly },
       this.#knowsReadOnly,
     )
-    this.#endFrame(start)
+    this.#replies.end(start)
   }
 
   #authenticate(xid: number, body: Buffer): void {
@@ -390,12 +389,12 @@ export class ClientConnection implements Watcher {
     } else if (scheme !== 'ip') {
       stats.authFailures++
       log.warn(`Authentication failed for scheme: ${scheme}, client ${this.remoteText}`)
-      this.#reply(xid, 0n, errorCode.AUTHFAILED)
+      this.#replies.header(xid, 0n, errorCode.AUTHFAILED)
       this.closeAfterFlush()
       return
     }
     log.debug(`Authentication succeeded for scheme: ${scheme}`)
-    this.#reply(xid, 0n, errorCode.OK)
+    this.#replies.header(xid, 0n, errorCode.OK)
   }
 
   #addIdentity(identity: Id): void {
@@ -407,10 +406,10 @@ export class ClientConnection implements Watcher {
 
   /** SASL is not set up: an answer without a token tells the client to go on without. */
   #refuseSasl(xid: number): void {
-    const start = this.#beginFrame()
-    replyHeader.write(this.#out, { xid, zxid: 0n, err: errorCode.OK })
-    this.#out.int32(-1)
-    this.#endFrame(start)
+    const start = this.#replies.begin()
+    replyHeader.write(this.#replies.out, { xid, zxid: 0n, err: errorCode.OK })
+    this.#replies.out.int32(-1)
+    this.#replies.end(start)
   }
 
   // ---- answers ----------------------------------------------------------------------------------------------------
@@ -427,8 +426,8 @@ export class ClientConnection implements Watcher {
 
   /** The request record begins at `at` in `bytes`. */
   #answerRead(xid: number, code: number, bytes: Buffer, at: number, receivedMs: number): void {
-    const out = this.#out
-    const start = this.#beginFrame()
+    const { out } = this.#replies
+    const start = this.#replies.begin()
     const zxid = this.#host.tree.lastProcessedZxid
     out.int32(xid)
     out.int64(zxid)
@@ -444,7 +443,7 @@ export class ClientConnection implements Watcher {
       out.truncate(start + 20)
       out.patchInt32(start + 16, err)
     }
-    this.#endFrame(start)
+    this.#replies.end(start)
     this.#finish(xid, code, receivedMs)
   }
 
@@ -460,12 +459,12 @@ export class ClientConnection implements Watcher {
       this.close()
       return true
     }
-    const start = this.#beginFrame()
-    replyHeader.write(this.#out, { xid, zxid, err: applied.err })
+    const start = this.#replies.begin()
+    replyHeader.write(this.#replies.out, { xid, zxid, err: applied.err })
     // It is logged as a multi, which nobody asked for.
     if (applied.err === errorCode.OK && operation.opCode !== extensionOpCode.deleteRecursive)
-      writeResult(this.#out, code === opCode.error ? operation.opCode : code, applied)
-    this.#endFrame(start)
+      writeResult(this.#replies.out, code === opCode.error ? operation.opCode : code, applied)
+    this.#replies.end(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     // What takes its place may be answered at once, and that comes behind this answer.
     this.#host.finished(operation)
@@ -504,7 +503,7 @@ export class ClientConnection implements Watcher {
   #answerVerdict(operation: PendingOperation, verdict: number): void {
     // What is no operation is answered without a place in the order, as in Apache.
     const zxid = verdict === errorCode.UNIMPLEMENTED ? -1n : this.#host.tree.lastProcessedZxid
-    this.#reply(operation.xid, zxid, verdict)
+    this.#replies.header(operation.xid, zxid, verdict)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession && verdict === errorCode.OK) this.closeAfterFlush()
   }
@@ -516,21 +515,21 @@ export class ClientConnection implements Watcher {
   }
 
   #answerSync(operation: PendingOperation): void {
-    const start = this.#beginFrame()
+    const start = this.#replies.begin()
     const { lastProcessedZxid } = this.#host.tree
     try {
       const { path } = syncRequest.read(new ByteReader(operation.body))
-      replyHeader.write(this.#out, { xid: operation.xid, zxid: lastProcessedZxid, err: errorCode.OK })
-      syncRequest.write(this.#out, { path })
+      replyHeader.write(this.#replies.out, { xid: operation.xid, zxid: lastProcessedZxid, err: errorCode.OK })
+      syncRequest.write(this.#replies.out, { path })
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
-      replyHeader.write(this.#out, {
+      replyHeader.write(this.#replies.out, {
         xid: operation.xid,
         zxid: lastProcessedZxid,
         err: errorCode.MARSHALLINGERROR,
       })
     }
-    this.#endFrame(start)
+    this.#replies.end(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
   }
 
@@ -539,70 +538,7 @@ export class ClientConnection implements Watcher {
     const node = this.#host.tree.nodes.get(path)
     const { skipAcl } = this.#host.limits
     if (node !== undefined && !skipAcl && !isAllowed(node.acl, permission.READ, this.identities)) return
-    const event = new ByteWriter(32 + path.length)
-    event.int32(0)
-    replyHeader.write(event, { xid: specialXid.notification, zxid, err: 0 })
-    watcherEvent.write(event, { type, state: keeperState.SyncConnected, path })
-    event.patchInt32(0, event.length - 4)
-    this.#events.push(event.written())
-    this.#queueFlush()
-  }
-
-  #reply(xid: number, zxid: bigint, err: number): void {
-    const start = this.#beginFrame()
-    replyHeader.write(this.#out, { xid, zxid, err })
-    this.#endFrame(start)
-  }
-
-  #beginFrame(): number {
-    // Events queued so far belong before this reply.
-    this.#moveEvents()
-    return this.#out.reserve(4)
-  }
-
-  #endFrame(start: number): void {
-    const length = this.#out.length - start - 4
-    this.#out.patchInt32(start, length)
-    if (this.#events.length > 0) this.#putEventsBefore(start)
-    const { stats } = this.#host
-    this.sent++
-    stats.packetsSent++
-    stats.lastResponseBytes = length
-    stats.responseBytes.add(length)
-    this.#queueFlush()
-  }
-
-  #moveEvents(): void {
-    if (this.#events.length === 0) return
-    for (const event of this.#events) {
-      this.#out.bytes(event)
-      this.sent++
-      this.#host.stats.packetsSent++
-    }
-    this.#events = []
-  }
-
-  #putEventsBefore(start: number): void {
-    const reply = Buffer.from(this.#out.written().subarray(start))
-    this.#out.truncate(start)
-    this.#moveEvents()
-    this.#out.bytes(reply)
-  }
-
-  #queueFlush(): void {
-    if (this.#isFlushQueued) return
-    this.#isFlushQueued = true
-    queueMicrotask(() => this.#flush())
-  }
-
-  #flush(): void {
-    this.#isFlushQueued = false
-    this.#moveEvents()
-    if (this.#out.length === 0) return
-    // A copy: the socket may keep the bytes after this turn, and the writer is used again.
-    const bytes = Buffer.from(this.#out.written())
-    this.#out.reset()
-    this.socket.write(bytes)
+    this.#replies.event(type, path, zxid)
   }
 
   #finish(xid: number, code: number, receivedMs: number): void {
@@ -619,7 +555,7 @@ export class ClientConnection implements Watcher {
 
   resetStats(): void {
     this.received = 0
-    this.sent = 0
+    this.#replies.sent = 0
     this.latencyMs.reset()
   }
 
@@ -647,7 +583,7 @@ export class ClientConnection implements Watcher {
   /** Sends what is answered, then closes. */
   closeAfterFlush(): void {
     if (this.#state === 'closed') return
-    this.#flush()
+    this.#replies.flush()
     this.socket.end()
     this.#closed()
   }

@@ -1,6 +1,5 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { compress } from 'snappy'
 
 /** How snapshots are compressed: `snapshot.compression.method`. */
 export type SnapshotPacking = '' | 'gz' | 'snappy'
@@ -25,6 +24,8 @@ export const packers: Record<SnapshotPacking, Packer> = {
     suffix: '.snappy',
     head: snappyHeader,
     pack: async bytes => {
+      // Its native part is loaded where it is needed, not at every start.
+      const { compress } = await import('snappy')
       const block = await compress(bytes)
       const length = Buffer.alloc(4)
       length.writeInt32BE(block.length)

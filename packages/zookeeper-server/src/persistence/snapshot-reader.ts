@@ -2,7 +2,6 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import type { Disk, DiskFile } from '@vivarium/platform'
 import { type Acl, openAcl } from '@vivarium/zookeeper-protocol'
-import { uncompress } from 'snappy'
 import type { DataTree } from '../data-tree.ts'
 import type { ByteSource } from '../quorum/replica.ts'
 import { adler32 } from './adler32.ts'
@@ -189,6 +188,7 @@ async function unpackSnappy(file: NamedFile, bytes: Buffer): Promise<Buffer> {
         `a snappy block of ${length} bytes at position ${at}`,
         'move the file away',
       )
+    const { uncompress } = await import('snappy')
     blocks.push((await uncompress(bytes.subarray(at, at + length))) as Buffer)
     at += length
   }
