@@ -234,7 +234,7 @@ async function recover(
       operator.start(member)
     }
   }
-  await world.until('every member serves', recoveryMs, () => members.every(({ isServing }) => isServing))
+  await world.until('every member serves', recoveryMs, () => members.every(isWhole))
   await world.pass(500)
   let finished = 0
   for (const client of clients) client.stop()
@@ -247,7 +247,7 @@ async function recover(
   )
   // What was committed last reaches every member.
   await world.pass(3_000)
-  assert.ok(members.every(({ isServing }) => isServing))
+  assert.ok(members.every(isWhole))
   return members
 }
 
@@ -257,6 +257,11 @@ function knowsNobody(member: Member, members: readonly Member[]): boolean {
   const known = [...member.server.view.membership().matchAll(/^server\.(\d+)=.*:participant/gm)]
   const isMember = (id: number) => id !== member.id && members.some(other => other.id === id)
   return known.length > 0 && !known.some(([, id]) => isMember(Number(id)))
+}
+
+/** Whether a member serves as part of the ensemble, not readers alone. */
+function isWhole({ isServing, server }: Member): boolean {
+  return isServing && !server!.isReadOnly
 }
 
 /** The members as the ensemble itself names them. */
