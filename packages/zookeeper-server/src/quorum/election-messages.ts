@@ -1,12 +1,11 @@
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
 import type { Address } from '@vivarium/platform'
 import { type Notification, type PeerState, peerState, type Sid, type Vote } from '@vivarium/zab'
-import { formatAddress } from './addresses.ts'
+import { formatAddress, isWildcard } from './addresses.ts'
 
 const protocolV1 = -65536n
 const protocolV2 = -65535n
 const maxAddressBytes = 2048
-const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
 /** An observer that does not say who it is. */
 export const anonymousObserver = 2n ** 63n - 1n
 
@@ -50,7 +49,7 @@ function reachable(text: string): Address[] {
     .split('|', maxAddresses)
     .map(part => /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(part) ?? [])
     .map(([, bracketed, plain, port]) => ({ host: bracketed ?? plain ?? '0.0.0.0', port: Number(port) }))
-    .filter(({ host, port }) => !wildcards.has(host) && port < 65536)
+    .filter(({ host, port }) => !isWildcard(host) && port < 65536)
 }
 
 /** A framed notification of version 2. */

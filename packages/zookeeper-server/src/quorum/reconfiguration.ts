@@ -1,7 +1,7 @@
 import { ConfigError, parseProperties } from '@vivarium/platform'
 import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
-import { formatAddress } from './addresses.ts'
+import { formatAddress, isWildcard } from './addresses.ts'
 import {
   type Configuration,
   electionAddresses,
@@ -40,7 +40,7 @@ function members(current: Configuration, request: ReconfigRequest, zxid: bigint)
       const properties = parseProperties(newMembers.replaceAll(',', '\n'), 'newMembers')
       for (const key of properties.keys())
         if (!isMemberKey(key) && key !== 'version') throw new Refusal(errorCode.BADARGUMENTS)
-      return readConfiguration(properties, zxid, 'newMembers')
+      return distinct(readConfiguration(properties, zxid, 'newMembers'))
     }
     if (current.groups.size > 0) throw new Refusal(errorCode.BADARGUMENTS)
     const peers = new Map(current.peers.map(peer => [peer.sid, peer]))
@@ -48,11 +48,9 @@ function members(current: Configuration, request: ReconfigRequest, zxid: bigint)
     for (const line of listed(joiningServers)) {
       const joiner = parseJoiner(line)
       peers.delete(joiner.sid)
-      if ([...peers.values()].some(peer => sharesAddress(peer, joiner)))
-        throw new Refusal(errorCode.BADARGUMENTS)
       peers.set(joiner.sid, joiner)
     }
-    return { ...current, version: zxid, peers: [...peers.values()] }
+    return distinct({ ...current, version: zxid, peers: [...peers.values()] })
   } catch (error) {
     if (error instanceof ConfigError) throw new Refusal(errorCode.BADARGUMENTS, error.message)
     throw error
@@ -77,12 +75,23 @@ function parseJoiner(line: string): Peer {
   return peer
 }
 
-function sharesAddress(a: Peer, b: Peer): boolean {
-  const taken = new Set(addressesOf(a))
-  return addressesOf(b).some(address => taken.has(address))
+/** Throws Refusal if two servers would be at one address. */
+function distinct(configuration: Configuration): Configuration {
+  const taken = new Map<string, bigint>()
+  for (const peer of configuration.peers) {
+    for (const address of addressesOf(peer)) {
+      const other = taken.get(address) ?? peer.sid
+      if (other !== peer.sid)
+        throw new Refusal(errorCode.BADARGUMENTS, `servers ${other} and ${peer.sid} are both at ${address}`)
+      taken.set(address, peer.sid)
+    }
+  }
+  return configuration
 }
 
+/** A client address that stands for all of a machine's is no place: other servers may have the same. */
 function addressesOf(peer: Peer): string[] {
   const own = [...quorumAddresses(peer), ...electionAddresses(peer)]
-  return (peer.client === null ? own : [...own, peer.client]).map(formatAddress)
+  const { client } = peer
+  return (client === null || isWildcard(client.host) ? own : [...own, client]).map(formatAddress)
 }

@@ -92,6 +92,16 @@ test('a member whose role or client port changes goes on in the new one', async 
   await during(world, atNewPort.create('/through-the-observer'))
 })
 
+test('servers may all have their clients at the same port of every interface', async () => {
+  const { world, ensemble, zookeeper } = await serving()
+  await startJoiner(world, ensemble)
+  const anywhere = (id: number) => serverLine(id).replace(/;.*/, ';2181')
+  const members = [1, 2, 3].map(anywhere).join(',')
+  await during(world, zookeeper.reconfig({ members }))
+  const { data } = await during(world, zookeeper.reconfig({ joining: anywhere(4) }))
+  assert.match(data!.toString(), /^server\.4=10\.0\.0\.4:2888:3888:participant;0\.0\.0\.0:2181$/m)
+})
+
 test('what cannot be is refused with Apache’s errors', async () => {
   const { world, ensemble, zookeeper } = await serving()
   const refused = (change: Parameters<typeof zookeeper.reconfig>[0], code: number) =>
@@ -100,6 +110,8 @@ test('what cannot be is refused with Apache’s errors', async () => {
   await refused({ joining: 'some thing' }, errorCode.BADARGUMENTS)
   await refused({ joining: 'server.4=10.0.0.4:2888:3888' }, errorCode.BADARGUMENTS)
   await refused({ joining: serverLine(4).replace('10.0.0.4:2888', '10.0.0.3:2888') }, errorCode.BADARGUMENTS)
+  const twins = [1, 2, 3].map(id => serverLine(id).replace('10.0.0.3:2888', '10.0.0.2:2888'))
+  await refused({ members: twins.join(',') }, errorCode.BADARGUMENTS)
   await refused({ leaving: '1,2' }, errorCode.BADARGUMENTS)
   await refused({ leaving: 'one' }, errorCode.BADARGUMENTS)
   await refused({ members: `${serverLine(1)},group.1=1:2` }, errorCode.BADARGUMENTS)
