@@ -46,14 +46,18 @@ export class FrameDecoder {
    */
   push(chunk: Buffer, onFrame: (frame: Buffer) => void): void {
     let at = this.#buffered === 0 ? 0 : chunk.length - this.#completeHeldFrame(chunk, onFrame).length
-    for (;;) {
-      if (this.#unwanted > 0) at += this.#throwAway(chunk.length - at)
-      if (chunk.length - at < 4) break
+    if (this.#unwanted > 0) at += this.#throwAway(chunk.length - at)
+    while (chunk.length - at >= 4) {
       const length = chunk.readInt32BE(at)
       const end = at + 4 + this.#keptLength(length)
       if (end > chunk.length) break
-      this.#handOut(chunk.subarray(at + 4, end), length, onFrame)
+      const frame = chunk.subarray(at + 4, end)
       at = end
+      if (length <= this.#maxFrameBytes) onFrame(frame)
+      else {
+        this.#refuse(frame, length)
+        at += this.#throwAway(chunk.length - at)
+      }
     }
     if (at < chunk.length) this.#hold(at === 0 ? chunk : chunk.subarray(at))
   }
@@ -78,14 +82,14 @@ export class FrameDecoder {
     const frame = Buffer.concat(this.#chunks, this.#buffered).subarray(4)
     this.#chunks = []
     this.#buffered = 0
-    this.#handOut(frame, length, onFrame)
+    if (length <= this.#maxFrameBytes) onFrame(frame)
+    else this.#refuse(frame, length)
     return rest.subarray(missing)
   }
 
-  #handOut(frame: Buffer, length: number, onFrame: (frame: Buffer) => void): void {
-    if (length <= this.#maxFrameBytes) return onFrame(frame)
-    this.#unwanted = length - frame.length
-    this.#oversized!.onFrame(frame, length)
+  #refuse(head: Buffer, length: number): void {
+    this.#unwanted = length - head.length
+    this.#oversized!.onFrame(head, length)
   }
 
   #throwAway(available: number): number {

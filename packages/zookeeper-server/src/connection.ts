@@ -218,9 +218,10 @@ export class ClientConnection implements Watcher {
 
   /** The bytes that a frame takes among the large requests, 0 if it is none; null if there is no room for it. */
   #largeBytesOf(length: number): number | null {
+    if (!this.#host.largeRequests.isLarge(length)) return 0
     const expected = this.#expected
     this.#expected = 0
-    if (expected !== 0 || !this.#host.largeRequests.isLarge(length)) return expected
+    if (expected !== 0) return expected
     return this.#host.largeRequests.take(length) ? length : null
   }
 
@@ -289,7 +290,8 @@ export class ClientConnection implements Watcher {
     // The common case makes nothing: no operation, no slice.
     if (isRead && this.#queue.length === 0) {
       this.#answerRead(xid, code, frame, requestHeaderBytes, this.#receivedMs)
-      return this.#host.largeRequests.release(largeBytes)
+      if (largeBytes > 0) this.#host.largeRequests.release(largeBytes)
+      return
     }
     const body = frame.subarray(8)
     if (code === opCode.auth) return this.#authenticate(xid, body)
