@@ -8,6 +8,7 @@ import { EpochFiles } from '../../src/quorum/epoch-files.ts'
 import { Membership } from '../../src/quorum/membership.ts'
 import { ZooKeeperServer } from '../../src/server.ts'
 import { SessionTracker } from '../../src/sessions.ts'
+import { encodeEntry } from '../../src/txn.ts'
 import { Watches } from '../../src/watches.ts'
 
 /** Puts `wrap(original)` in the place of a method, for as long as the process lives. */
@@ -81,14 +82,18 @@ export const plantedBugs: Record<string, () => void> = {
           this.sessions.clear()
         },
     ),
-  'sends learners a history with a hole': () =>
+  'sends learners a history that lacks a write now and then': () =>
     replace(
       Database.prototype,
       'apply',
       apply =>
         function (this: Database, decoded, entry) {
           const applied = apply.call(this, decoded, entry)
-          if (decoded.header.zxid % 16n === 7n) this.committedLog.pop()
+          const { header } = decoded
+          if (header.zxid % 16n !== 7n) return applied
+          this.committedLog.pop()
+          const refused = encodeEntry({ ...header, type: opCode.error }, { type: 'error', err: -1 }, null)
+          this.committedLog.push({ zxid: header.zxid, entry: refused })
           return applied
         },
     ),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type Chance, soundDisk, soundNetwork, World } from '@vivarium/simulator'
+import { type Chance, type DiskFaults, soundDisk, soundNetwork, World } from '@vivarium/simulator'
 import { ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
 import { paths, SimulatedClient } from './client.ts'
 import { clientOn, during } from './during.ts'
@@ -20,9 +20,10 @@ export interface Faults {
 }
 
 const clientCount = 3
+const slowDisk: DiskFaults = { ...soundDisk, latencyMs: [2, 40] }
 /** Many lives find more than long ones; some mistakes need a long one. */
 const fewestRounds = 2
-const mostRounds = 10
+const mostRounds = 14
 /** Time in which a healed ensemble must serve everyone again. */
 const recoveryMs = 60_000
 
@@ -48,18 +49,22 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     (_, i) => new SimulatedClient(`10.0.1.${i + 1}`, world, ensemble.connect),
   )
   try {
-    for (const { host } of ensemble.members)
-      world.machine(host).disk.faults.isLying = faults.areDisksLying === true
+    // On slow disks much is under way at any time.
+    const usual = seed % 4 === 2 ? slowDisk : soundDisk
+    const disks: DiskFaults = { ...usual, isLying: faults.areDisksLying === true }
+    mend(world, ensemble.members, disks)
     for (const member of ensemble.members.slice(0, founders)) member.boot()
     await prepare(world, ensemble)
     const work = clients.map(client => client.run())
     const change = isDynamic ? operator.run() : Promise.resolve()
     for (let round = world.chance.between(fewestRounds, mostRounds); round > 0; round--) {
-      strike(world, ensemble, operator.retired, mayRot, events)
-      await world.pass(world.chance.between(20, 1_500))
+      strike(world, ensemble, operator.retired, mayRot, disks, events)
+      // Some misfortunes follow each other while servers still deal with the one before.
+      const [from, to] = world.chance.happens(0.4) ? [1, 40] : [20, 1_500]
+      await world.pass(world.chance.between(from, to))
     }
     const isMended = ({ log }: Member) => log.includes('What was damaged has been replaced')
-    const members = await recover(world, ensemble, operator, change, clients, work)
+    const members = await recover(world, ensemble, operator, disks, change, clients, work)
     check(members, clients)
     if (members.some(isMended)) events.add('a damaged member is whole again')
   } catch (error) {
@@ -85,6 +90,8 @@ function settingsOf(seed: number, isDynamic: boolean): Record<string, string> {
   return {
     reconfigEnabled: String(isDynamic),
     skipACL: isDynamic ? 'yes' : 'no',
+    // Learners are sent the database sooner than the log.
+    snapshotSizeFactor: seed % 7 < 3 ? '-1' : '0.33',
     observerMasterPort: seed % 2 === 0 ? '2191' : '0',
     'readonlymode.enabled': String(seed % 3 === 0),
     localSessionsEnabled: hasLocalSessions,
@@ -118,6 +125,7 @@ function strike(
   { members }: Ensemble,
   retired: ReadonlySet<Member>,
   mayRot: Member[],
+  disks: DiskFaults,
   events: Set<string>,
 ): void {
   const { chance, network } = world
@@ -189,15 +197,12 @@ function strike(
     network.heal()
     network.faults = { ...soundNetwork }
   }
-  if (chance.happens(0.3)) mend(world, members)
+  if (chance.happens(0.3)) mend(world, members, disks)
   for (const member of members) if (!member.isUp && !retired.has(member) && chance.happens(0.6)) member.boot()
 }
 
-function mend(world: World, members: Ensemble['members']): void {
-  for (const { host } of members) {
-    const { disk } = world.machine(host)
-    disk.faults = { ...soundDisk, isLying: disk.faults.isLying }
-  }
+function mend(world: World, members: Ensemble['members'], disks: DiskFaults): void {
+  for (const { host } of members) world.machine(host).disk.faults = { ...disks }
 }
 
 /** All heals. Gives the members that are left. */
@@ -205,13 +210,14 @@ async function recover(
   world: World,
   ensemble: Ensemble,
   operator: Operator,
+  disks: DiskFaults,
   change: Promise<void>,
   clients: readonly SimulatedClient[],
   work: readonly Promise<void>[],
 ): Promise<readonly Member[]> {
   world.network.heal()
   world.network.faults = { ...soundNetwork }
-  mend(world, ensemble.members)
+  mend(world, ensemble.members, disks)
   operator.stop()
   const missing = () => ensemble.members.filter(member => !member.isUp && !operator.retired.has(member))
   for (const member of missing()) member.boot()
