@@ -37,7 +37,7 @@ export async function recover(
   const { disk, clock } = world
   const log = world.log.named('FileTxnSnapLog')
   const startedMs = clock.monotonicMs()
-  const sessions = await loadSnapshot(disk, log, folders.snapshots, tree)
+  const { sessions, unusable } = await loadSnapshot(disk, log, folders.snapshots, tree)
   const isEmpty = sessions === null
   const live = sessions ?? new Map<bigint, number>()
   const newest: CommittedTxn[] = []
@@ -50,6 +50,7 @@ export async function recover(
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry, end } of records) {
       newestLog = { path, end }
+      unusable.delete(zxid)
       if (isEmpty && count === 0 && !options.trustEmpty) {
         throw new DataError(
           path,
@@ -72,6 +73,7 @@ export async function recover(
     .slice(-options.keepCommitted)
     .map(({ zxid, entry }) => ({ zxid, entry: Buffer.from(entry) }))
   await expectNewestState(disk, folders.snapshots, lastZxid)
+  for (const [zxid, path] of unusable) throw unconnected(path, zxid)
   log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
   const newestOfAll = count === 0 ? await newestLogged(disk, folders.logs) : null
   return {
@@ -86,6 +88,15 @@ export async function recover(
 
 function missing(path: string, before: bigint, zxid: bigint): DataError {
   const what = `transaction 0x${formatZxid(zxid)} stands behind 0x${formatZxid(before)}: those between are missing`
+  return new DataError(path, what, mendAlone)
+}
+
+/**
+ * An epoch's first transaction may follow any other, so that the log behind an older snapshot seems whole where only the one
+ * that cannot be used connected the two.
+ */
+function unconnected(path: string, zxid: bigint): DataError {
+  const what = `it cannot be used, and the log behind older snapshots does not hold transaction 0x${formatZxid(zxid)}, where it was made`
   return new DataError(path, what, mendAlone)
 }
 
@@ -107,13 +118,14 @@ function applyRecovered(tree: DataTree, sessions: Map<bigint, number>, entry: Bu
   tree.apply(header, txn, null)
 }
 
-/** null when there is no snapshot at all. */
+/** Sessions are null when there is no snapshot at all. `unusable`: newer snapshots that were passed over. */
 async function loadSnapshot(
   disk: Disk,
   log: Log,
   folder: string,
   tree: DataTree,
-): Promise<Map<bigint, number> | null> {
+): Promise<{ sessions: Map<bigint, number> | null; unusable: Map<bigint, string> }> {
+  const unusable = new Map<bigint, string>()
   const files = (await listFiles(disk, folder, 'snapshot')).reverse()
   let lastError: Error | null = null
   let tried = 0
@@ -121,6 +133,7 @@ async function loadSnapshot(
     if (tried >= maxSnapshotsTried) break
     if (!(await looksWhole(disk, file))) {
       log.warn(`Invalid snapshot ${file.name}: it is not whole`)
+      unusable.set(file.zxid, file.path)
       continue
     }
     tried++
@@ -128,14 +141,17 @@ async function loadSnapshot(
       log.info(`Reading snapshot ${file.path}`)
       const sessions = await readSnapshot(disk, file, tree)
       tree.lastProcessedZxid = file.zxid
-      return sessions
+      // The same may be there packed and unpacked.
+      unusable.delete(file.zxid)
+      return { sessions, unusable }
     } catch (error) {
       lastError = error as Error
+      unusable.set(file.zxid, file.path)
       log.warn(`problem reading snap file ${file.path}`, error)
     }
   }
   if (files.length > 0) {
     throw lastError ?? new DataError(folder, 'no snapshot in it is whole', mendAlone)
   }
-  return null
+  return { sessions: null, unusable }
 }

@@ -18,9 +18,9 @@ async function create(world: World, zookeeper: ZooKeeper, path: string, data = '
   }
 }
 
-async function serving(seed: number) {
+async function serving(seed: number, settings: Record<string, string> = {}) {
   const world = new World(seed)
-  const { members, connect } = ensembleOf(3, world)
+  const { members, connect } = ensembleOf(3, world, settings)
   for (const member of members) member.boot()
   await world.until('all serve', 10_000, () => members.every(({ isServing }) => isServing))
   const zookeeper = clientOn('10.0.1.1', world, connect, { sessionTimeoutMs: 60_000 })
@@ -88,6 +88,35 @@ test('it is sent the database, and from then on votes and counts as before', asy
   damaged.boot()
   await world.until('it serves', 10_000, () => damaged.isServing)
   assert.equal(damaged.log.match(/does not vote/g)!.length, 1)
+})
+
+test('a damaged snapshot that alone connected the log to what came before is missed, though an epoch begins behind it', async () => {
+  const { world, members, zookeeper, leader } = await serving(55, { snapshotSizeFactor: '-1' })
+  const learner = members.find(member => member !== leader())!
+  learner.kill()
+  const before = leader()!
+  for (let i = 0; i < 1_200; i++) await during(world, zookeeper.setData('/n0', `${i}`))
+  // It is sent the database, which it keeps in a snapshot; its older log goes.
+  learner.boot()
+  await world.until('it serves', 10_000, () => learner.isServing)
+  assert.match(learner.log, /Getting a snapshot from leader/)
+  before.kill()
+  await create(world, zookeeper, '/in-the-next-epoch')
+  before.boot()
+  await world.until('all serve', 10_000, () => members.every(({ isServing }) => isServing))
+  learner.kill()
+  const { disk } = world.machine(learner.host)
+  for (const [path, snapshot] of disk.image()) {
+    if (!/snapshot\.[1-9a-f]/.test(path)) continue
+    snapshot[0]! ^= 1
+    disk.install(path, snapshot)
+  }
+  learner.boot()
+  await world.until('it serves', 20_000, () => learner.isServing)
+  assert.match(learner.log, /does not hold transaction 0x[0-9a-f]+, where it was made|reach 0x[0-9a-f]+ only/)
+  await world.pass(3_000)
+  const digests = new Set(members.map(({ server }) => server!.tree.digest))
+  assert.equal(digests.size, 1)
 })
 
 test('a leader that finds its log damaged sends a learner the database instead', async () => {
