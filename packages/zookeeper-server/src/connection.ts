@@ -195,12 +195,12 @@ export class ClientConnection implements Watcher {
     )
   }
 
-  /** Apache closes the connection, and a client that does not know why sends its request again and again. */
+  /** Apache closes the connection: its client reports the same loss here, and the rest of its requests go on. */
   #refuseOversized(head: Buffer, length: number): void {
     if (this.#state === 'closed') return
     this.#warnOfLength(length)
     if (this.#state !== 'serving') return this.close()
-    this.#refuse(head.readInt32BE(0), head.readInt32BE(4), errorCode.MARSHALLINGERROR)
+    this.#refuse(head.readInt32BE(0), head.readInt32BE(4), errorCode.CONNECTIONLOSS)
   }
 
   /** A frame of that length is on its way. */
