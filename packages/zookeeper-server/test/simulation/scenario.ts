@@ -52,9 +52,10 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
     // On slow disks much is under way at any time.
     const usual = seed % 4 === 2 ? slowDisk : soundDisk
     const disks: DiskFaults = { ...usual, isLying: faults.areDisksLying === true }
-    mend(world, ensemble.members, disks)
+    mend(world, ensemble.members, { ...disks, latencyMs: soundDisk.latencyMs })
     for (const member of ensemble.members.slice(0, founders)) member.boot()
     await prepare(world, ensemble)
+    mend(world, ensemble.members, disks)
     const work = clients.map(client => client.run())
     const change = isDynamic ? operator.run() : Promise.resolve()
     for (let round = world.chance.between(fewestRounds, mostRounds); round > 0; round--) {
