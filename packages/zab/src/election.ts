@@ -151,7 +151,7 @@ export class Election {
     const { voters } = this.#rule
     if (!voters.has(n.sender)) return this.#answerStranger(n.sender, nowMs)
     // Others may still stand for this server, that has no say by now.
-    if (n.leader === this.#options.myId && !this.#isVoter) return
+    if (n.leader === this.#options.myId && !this.#hasSay) return
     if (this.#state !== peerState.LOOKING) {
       if (n.state === peerState.LOOKING) this.#answer(n.sender)
       return
@@ -166,7 +166,7 @@ export class Election {
     const { voters } = this.#rule
     if (n.round < this.#round) {
       // An observer's word changes nothing, and two servers that answer each other would never stop.
-      if (this.#isVoter) this.#answer(n.sender)
+      if (this.#hasSay) this.#answer(n.sender)
       return
     }
     if (!voters.has(n.leader) || n.zxid === -1n) return
@@ -196,11 +196,12 @@ export class Election {
   }
 
   #countOwn(): void {
-    if (this.#isVoter) this.#votes.set(this.#options.myId, this.#ownNotification())
+    if (this.#hasSay) this.#votes.set(this.#options.myId, this.#ownNotification())
   }
 
-  get #isVoter(): boolean {
-    return !this.#electorate.isObserver && this.#electorate.current.voters.has(this.#options.myId)
+  /** Whether its votes count: among the present voters or, with a reconfiguration under way, the next ones. */
+  get #hasSay(): boolean {
+    return !this.#electorate.isObserver && this.#rule.voters.has(this.#options.myId)
   }
 
   #tally(nowMs: number): void {
@@ -276,16 +277,17 @@ export class Election {
     return n.leader > current.leader
   }
 
-  /** Who does not vote stands for nobody and only listens. */
+  /** Who is no voter yet, or has no say, stands for nobody. */
   #ownCandidacy(): Vote {
-    if (!this.#isVoter) return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
-    const { zxid, peerEpoch } = this.#initial
-    return { leader: this.#options.myId, zxid, peerEpoch, round: this.#round }
+    const { myId } = this.#options
+    const mayStand = this.#hasSay && this.#electorate.current.voters.has(myId)
+    if (!mayStand) return { leader: none, zxid: none, peerEpoch: none, round: this.#round }
+    return { leader: myId, zxid: this.#initial.zxid, peerEpoch: this.#initial.peerEpoch, round: this.#round }
   }
 
   /** What others are told: while it looks for a leader, the word of who has no say must not be counted as a vote. */
   get #spokenVote(): Vote {
-    return this.#isVoter || this.#state !== peerState.LOOKING ? this.#vote : this.#ownCandidacy()
+    return this.#hasSay || this.#state !== peerState.LOOKING ? this.#vote : this.#ownCandidacy()
   }
 
   #ownNotification(): Notification {

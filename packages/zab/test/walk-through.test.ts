@@ -426,6 +426,21 @@ test('a voter that has no say is counted by nobody, itself included, and leads n
   assert.deepEqual([decided, election.vote.leader], [[peerState.OBSERVING], 2n])
 })
 
+test('a voter of the next configuration stands for nobody, and its support counts', () => {
+  const { election, sent, decided } = electionOf(4n)
+  election.reconfigure({ current: majority([1n, 2n, 3n]), next: majority([1n, 4n, 5n]), isObserver: false })
+  election.start({ lastZxid: 7n, peerEpoch: 1n }, 0)
+  assert.ok(sent().every(vote => vote.includes(`: ${-(2n ** 63n)} in`)))
+  election.received(candidacy(1n, 1n, { zxid: 9n }), 1)
+  assert.deepEqual(
+    sent(),
+    [1n, 2n, 3n, 5n].map(sid => `${sid}: 1 in 1`),
+  )
+  election.received(candidacy(2n, 1n, { zxid: 9n }), 2)
+  election.elapse(2_000)
+  assert.deepEqual([decided, election.vote.leader], [[peerState.FOLLOWING], 1n])
+})
+
 test('an observer follows whom the voters chose and answers no voter that lags', () => {
   const { election, sent, decided } = electionOf(9n)
   election.start({ lastZxid: 7n, peerEpoch: 1n }, 0)
