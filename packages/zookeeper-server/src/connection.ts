@@ -205,8 +205,9 @@ export class ClientConnection implements Watcher {
 
   /** A frame of that length is on its way. */
   #expect(length: number): void {
-    if (this.#expected !== 0 || !this.#host.largeRequests.isLarge(length)) return
-    if (this.#host.largeRequests.take(length)) this.#expected = length
+    const { largeRequests, limits } = this.#host
+    if (this.#expected !== 0 || !largeRequests.isLarge(length) || length > limits.maxBuffer) return
+    if (largeRequests.take(length)) this.#expected = length
     else this.#rejectLarge()
   }
 
@@ -279,10 +280,16 @@ export class ClientConnection implements Watcher {
   #request(frame: Buffer): void {
     const largeBytes = this.#largeBytesOf(frame.length)
     if (largeBytes === null) return this.#rejectLarge()
+    // What does not wait has been carried out.
+    if (!this.#begin(frame, largeBytes) && largeBytes > 0) this.#host.largeRequests.release(largeBytes)
+  }
+
+  /** Whether the request waits for its turn, with what it takes among the large ones. */
+  #begin(frame: Buffer, largeBytes: number): boolean {
     if (frame.length < requestHeaderBytes) {
       this.#host.log.warn(`Closing ${this.remoteText}: a request of ${frame.length} bytes has no header`)
       this.close()
-      return
+      return false
     }
     const xid = frame.readInt32BE(0)
     const code = frame.readInt32BE(4)
@@ -290,12 +297,22 @@ export class ClientConnection implements Watcher {
     // The common case makes nothing: no operation, no slice.
     if (isRead && this.#queue.length === 0) {
       this.#answerRead(xid, code, frame, requestHeaderBytes, this.#receivedMs)
-      if (largeBytes > 0) this.#host.largeRequests.release(largeBytes)
-      return
+      return false
     }
-    const body = frame.subarray(8)
-    if (code === opCode.auth) return this.#authenticate(xid, body)
-    if (code === opCode.sasl) return this.#refuseSasl(xid)
+    const body = frame.subarray(requestHeaderBytes)
+    if (code === opCode.auth) {
+      this.#authenticate(xid, body)
+      return false
+    }
+    if (code === opCode.sasl) {
+      this.#refuseSasl(xid)
+      return false
+    }
+    if (!isRead && !this.#isKnown(code)) {
+      this.#host.log.warn(`Received an unknown operation ${code} from ${this.remoteText}`)
+      this.#refuse(xid, code, errorCode.UNIMPLEMENTED)
+      return false
+    }
     const operation: PendingOperation = {
       xid,
       opCode: code,
@@ -304,15 +321,11 @@ export class ClientConnection implements Watcher {
       isWaiting: !isRead,
       largeBytes,
     }
-    if (!isRead && !this.#isKnown(code)) {
-      this.#host.log.warn(`Received an unknown operation ${code} from ${this.remoteText}`)
-      this.#host.largeRequests.release(largeBytes)
-      return this.#refuse(xid, code, errorCode.UNIMPLEMENTED)
-    }
     this.#queue.push(operation)
-    if (isRead) return
+    if (isRead) return true
     this.#host.outstanding++
     this.#host.submit(this, operation)
+    return true
   }
 
   /** Whether it is a write or a sync. */

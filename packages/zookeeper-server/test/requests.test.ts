@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   addWatchRequest,
+  authPacket,
   checkVersionRequest,
   create2Response,
   createMode,
@@ -279,7 +280,18 @@ test('large requests take together no more than they may, from their first bytes
   patient.sendBytes(begun)
   assert.deepEqual([(await patient.nextReply())!.err, largeRequests.take(10_000)], [0, true])
   largeRequests.release(10_000)
-  // One that is refused, or left, gives back what it took.
+  // What is answered at once, or refused, gives back what it took.
+  const auth = encode(authPacket, { type: 0, scheme: 'digest', auth: Buffer.alloc(5_000, 'a:b') })
+  assert.equal((await patient.call(opCode.auth, auth, -4)).err, 0)
+  const tooLong = Buffer.alloc(12)
+  tooLong.writeInt32BE(2_000_000, 0)
+  tooLong.writeInt32BE(8, 4)
+  patient.sendBytes(tooLong.subarray(0, 6))
+  await small.call(opCode.ping)
+  patient.sendBytes(Buffer.concat([tooLong.subarray(6), Buffer.alloc(2_000_000 - 8)]))
+  assert.deepEqual([(await patient.nextReply())!.err, largeRequests.take(10_000)], [-4, true])
+  largeRequests.release(10_000)
+  // So does one that is left.
   patient.sendBytes(frame)
   await small.call(opCode.ping)
   patient.socket.destroy()
