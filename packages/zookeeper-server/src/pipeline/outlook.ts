@@ -158,12 +158,14 @@ export class Outlook {
     if (node !== null) this.#removeOwned(path, node.ephemeralOwner)
   }
 
-  /** The paths of a znode and of everything that will be below it. */
-  subtreeOf(path: string): Set<string> {
+  /** The paths of a znode and of everything that will be below it; null if they are more than about `most`. */
+  subtreeOf(path: string, most: number): Set<string> | null {
+    const paths = new Set<string>()
     const top = this.#tree.nodes.get(path)
-    const paths = new Set(
-      top === undefined ? [] : Array.from(this.#tree.nodes.subtreeOf(top), node => node.path),
-    )
+    for (const node of top === undefined ? [] : this.#tree.nodes.subtreeOf(top)) {
+      if (paths.size === most) return null
+      paths.add(node.path)
+    }
     for (const [at, { node }] of this.#predictions) {
       if (at !== path && !at.startsWith(`${path}/`)) continue
       if (node === null) paths.delete(at)

@@ -302,10 +302,14 @@ export class Preparer {
     )
       throw new Refusal(errorCode.BADARGUMENTS)
     this.#existing(path)
+    const { maxTxnBytes } = this.#options
+    const foreseen = this.#outlook.subtreeOf(path, maxTxnBytes / (partBytes + path.length))
+    if (foreseen === null)
+      throw new Refusal(errorCode.BADARGUMENTS, `what is below ${path} does not fit into one transaction`)
     // Backwards: what is below a znode comes before it.
-    const paths = [...this.#outlook.subtreeOf(path)].sort().reverse()
+    const paths = [...foreseen].sort().reverse()
     const bytes = paths.reduce((sum, below) => sum + partBytes + Buffer.byteLength(below), 0)
-    if (bytes > this.#options.maxTxnBytes)
+    if (bytes > maxTxnBytes)
       throw new Refusal(errorCode.BADARGUMENTS, `${paths.length} znodes do not fit into one transaction`)
     for (const parent of new Set(paths.map(below => parentOf(below)!)))
       this.#checkAccess(this.#existing(parent).acl, permission.DELETE, request)
