@@ -1,7 +1,15 @@
 import { FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
-import type { Address, Clock, Connection, Listener, Log, Network } from '@vivarium/platform'
+import {
+  type Address,
+  type Clock,
+  type Connection,
+  formatAddress,
+  type Listener,
+  type Log,
+  type Network,
+} from '@vivarium/platform'
 import type { Sid } from '@vivarium/zab'
-import { connectToAny, formatAddress, listenOnAny } from './addresses.ts'
+import { connectToAny, listenOnAny } from './addresses.ts'
 import { anonymousObserver, initialMessage, readInitialMessage } from './election-messages.ts'
 
 const maxMessageBytes = 512 * 1024
@@ -225,8 +233,10 @@ export class ElectionConnections {
     connection.onClose = () => {
       if (this.#connections.get(sid) !== connection) return
       this.#connections.delete(sid)
-      if (!this.#addresses.has(sid)) this.#last.delete(sid)
-      this.#lookAfter(sid)
+      this.#heard.delete(sid)
+      // Of strangers, who may come and go without end, nothing is kept.
+      if (this.#addresses.has(sid)) this.#lookAfter(sid)
+      else this.#last.delete(sid)
     }
     connection.onDrain = () => {
       const last = this.#last.get(sid)

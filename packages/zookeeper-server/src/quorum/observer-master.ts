@@ -7,6 +7,9 @@ import { Learners } from './learners.ts'
 import type { MemberContext } from './member.ts'
 import type { ForwardedRequest } from './replica.ts'
 
+/** More sessions than observers hear from between two pings of the leader. */
+const maxTouched = 1_000_000
+
 /** The way to the leader. */
 export interface Upstream {
   forward(request: ForwardedRequest): void
@@ -114,7 +117,7 @@ export class ObserverMaster implements LearnerMaster {
   answered(): void {}
 
   touched(_learner: LearnerHandler, sessionId: bigint, timeoutMs: number): void {
-    this.#touched.set(sessionId, timeoutMs)
+    if (this.#touched.size < maxTouched) this.#touched.set(sessionId, timeoutMs)
   }
 
   revalidateFor(learner: LearnerHandler, sessionId: bigint, timeoutMs: number): void {

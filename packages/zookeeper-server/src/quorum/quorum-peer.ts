@@ -424,7 +424,9 @@ export class QuorumPeer {
     const masters = votersOf(this.membership.committed)
       .filter(({ sid }) => sid !== leader.sid)
       .flatMap(({ sid, endpoints }) => endpoints.map(({ host }) => ({ sid, host, port })))
-    const first = this.#masterTurn++ % Math.max(1, masters.length)
+    // A leader that is the only voter has no followers.
+    if (masters.length === 0) return atQuorumPort(leader)
+    const first = this.#masterTurn++ % masters.length
     return [...masters.slice(first), ...masters.slice(0, first)]
   }
 

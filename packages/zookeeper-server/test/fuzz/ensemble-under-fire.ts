@@ -10,11 +10,15 @@ export interface EnsembleUnderFire {
   expectWell(): Promise<void>
 }
 
+/** Where followers serve observers. */
+export const observerMasterPort = 2191
+
 /** Three members that serve. */
 export async function ensembleUnderFire(world: World): Promise<EnsembleUnderFire> {
   const { members, connect } = ensembleOf(3, world, {
     snapCount: 3_000,
     'extensions.enabled': 'true',
+    observerMasterPort,
   })
   for (const member of members) {
     calmDisk(world, member.host)

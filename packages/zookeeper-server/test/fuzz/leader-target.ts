@@ -1,6 +1,6 @@
 import type { Chance } from '@vivarium/simulator'
 import { encode, learnerInfo, packetType, quorumPacket } from '@vivarium/zookeeper-protocol'
-import { ensembleUnderFire } from './ensemble-under-fire.ts'
+import { ensembleUnderFire, observerMasterPort } from './ensemble-under-fire.ts'
 import { mutated } from './mutate.ts'
 import { oddRequest } from './odd-requests.ts'
 import { Caller, calmWorld, type Target, type TargetKind } from './target.ts'
@@ -44,7 +44,7 @@ function later(chance: Chance, epoch: bigint): Buffer {
   }
 }
 
-/** The quorum port of a leader, at every step of a learner's way. */
+/** The quorum port of a leader, or a follower's port for observers, at every step of a learner's way. */
 export const leader: TargetKind = {
   inputsPerSeed: 2_000,
   share: 0.15,
@@ -53,8 +53,12 @@ export const leader: TargetKind = {
     const world = calmWorld(seed)
     const { chance } = world
     const ensemble = await ensembleUnderFire(world)
-    let leading = ensemble.leader
-    let caller = new Caller(world, '10.0.9.9', { host: leading.host, port: 2888 })
+    const isFollower = seed % 3 === 0
+    const master = () =>
+      isFollower ? ensemble.members.find(member => member !== ensemble.leader)! : ensemble.leader
+    const port = isFollower ? observerMasterPort : 2888
+    let leading = master()
+    let caller = new Caller(world, '10.0.9.9', { host: leading.host, port })
     let fed = 0
     /** What is said in order before the input. */
     let before: Buffer[] = []
@@ -77,9 +81,9 @@ export const leader: TargetKind = {
         await caller.say(input)
         if (++fed % 100 > 0) return
         await ensemble.expectWell()
-        if (ensemble.leader === leading) return
-        leading = ensemble.leader
-        caller = new Caller(world, '10.0.9.9', { host: leading.host, port: 2888 })
+        if (master() === leading) return
+        leading = master()
+        caller = new Caller(world, '10.0.9.9', { host: leading.host, port })
       },
       finish: async () => {
         caller.close()
