@@ -24,6 +24,6 @@ export {
   silentLog,
   zookeeperLayout,
 } from './log.ts'
-export type { Address, Connection, Listener, Network } from './network.ts'
+export { type Address, type Connection, formatAddress, type Listener, type Network } from './network.ts'
 export { type Property, parseProperties } from './properties.ts'
 export type { Random } from './random.ts'

@@ -11,6 +11,11 @@ export interface Address {
   port: number
 }
 
+/** `host:port`, an IPv6 address in brackets. */
+export function formatAddress({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
 export interface Listener {
   readonly address: Address
   /** Stops accepting; connections that exist go on. */

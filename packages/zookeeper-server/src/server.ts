@@ -416,8 +416,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#serving?.sessionRevalidated(id, isValid)
   }
 
-  syncCompleted(): boolean {
-    return this.#serving?.syncCompleted() ?? false
+  syncCompleted(): void {
+    this.#serving?.syncCompleted()
   }
 
   setConfig(text: string, version: bigint): void {

@@ -392,11 +392,10 @@ export class Serving {
     this.#quorum.sync({ sessionId, xid: operation.xid, opCode: opCode.sync, body, authInfo })
   }
 
-  /** Learner: the leader answered the oldest sync. False if none was asked for. */
-  syncCompleted(): boolean {
+  /** Learner: the leader answered the oldest sync. */
+  syncCompleted(): void {
     const oldest = this.#syncs.shift()
     oldest?.connection.synced(oldest.operation)
-    return oldest !== undefined
   }
 
   /** A transaction is committed: apply it, and answer whoever waits for it here. */

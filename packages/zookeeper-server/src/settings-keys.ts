@@ -10,6 +10,9 @@ const later = (what: string) =>
 const moot = (what: string) =>
   string({ default: null, about: `${what}.`, unsupported: `this server has no ${what.toLowerCase()}` })
 
+const reachabilityCheck =
+  'Check before connecting: a silent connection is made anew, at whichever address answers'
+
 const yesNo = (extra: { default: 'yes' | 'no'; about: string }) => string({ oneOf: ['yes', 'no'], ...extra })
 
 /** Every key of `zoo.cfg` but the `server.N`, `group.N` and `weight.N` lines, as ZooKeeper 3.9 spells them. */
@@ -204,12 +207,8 @@ export const keys = {
     default: false,
     about: 'Whether server lines may name several addresses, joined by `|`.',
   }),
-  'multiAddress.reachabilityCheckEnabled': moot(
-    'Check before connecting: a silent connection is made anew, at whichever address answers',
-  ),
-  'multiAddress.reachabilityCheckTimeoutMs': moot(
-    'Check before connecting: a silent connection is made anew, at whichever address answers',
-  ),
+  'multiAddress.reachabilityCheckEnabled': moot(reachabilityCheck),
+  'multiAddress.reachabilityCheckTimeoutMs': moot(reachabilityCheck),
   observerMasterPort: int({
     default: 0,
     min: 0,

@@ -4,6 +4,7 @@
  *
  * Readers ignore what they do not know and take older versions; what they cannot use is a ZnodeError naming the path.
  */
+import { formatAddress } from '@vivarium/platform'
 import { type Acl, creatorAcl, openAcl, readAcl } from './zookeeper-acl.ts'
 
 /** Data of a znode that cannot be what it should be. */
@@ -189,7 +190,7 @@ export function writeBroker(broker: BrokerZnode, wallMs: number): string {
       broker.endpoints.map(({ listener, securityProtocol }) => [listener, securityProtocol]),
     ),
     endpoints: broker.endpoints.map(
-      ({ listener, host, port }) => `${listener}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+      ({ listener, host, port }) => `${listener}://${formatAddress({ host, port })}`,
     ),
     jmx_port: -1,
     port: plain?.port ?? -1,

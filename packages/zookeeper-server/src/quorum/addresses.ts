@@ -1,4 +1,12 @@
-import type { Address, Clock, Connection, Listener, Log, Network } from '@vivarium/platform'
+import {
+  type Address,
+  type Clock,
+  type Connection,
+  formatAddress,
+  type Listener,
+  type Log,
+  type Network,
+} from '@vivarium/platform'
 
 /** So long an address has for itself before the next one is tried as well. Source: RFC 8305, Connection Attempt Delay. */
 const staggerMs = 250
@@ -80,11 +88,6 @@ export class CannotListen extends Error {
     this.address = address
     this.key = key
   }
-}
-
-/** `host:port`, an IPv6 address in brackets. */
-export function formatAddress({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])

@@ -1,8 +1,7 @@
-import { type Address, ConfigError, type Property, parseProperties } from '@vivarium/platform'
+import { type Address, ConfigError, formatAddress, type Property, parseProperties } from '@vivarium/platform'
 import { hierarchical, majority, type QuorumRule, type Sid } from '@vivarium/zab'
 import { formatZxid, opCode } from '@vivarium/zookeeper-protocol'
 import { decodeEntry } from '../txn.ts'
-import { formatAddress } from './addresses.ts'
 
 /** One `server.N` line. */
 export interface Peer {

@@ -1,10 +1,10 @@
 import { MalformedBytesError } from '@vivarium/bytes'
-import { type Address, assert, type Timer } from '@vivarium/platform'
+import { type Address, assert, formatAddress, type Timer } from '@vivarium/platform'
 import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
 import { decodeEntry, type Entry } from '../txn.ts'
-import { connectToAny, formatAddress } from './addresses.ts'
+import { connectToAny } from './addresses.ts'
 import {
   type Configuration,
   configurationIn,

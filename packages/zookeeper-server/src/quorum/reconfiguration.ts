@@ -1,7 +1,7 @@
-import { ConfigError, parseProperties } from '@vivarium/platform'
+import { ConfigError, formatAddress, parseProperties } from '@vivarium/platform'
 import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
-import { formatAddress, isWildcard } from './addresses.ts'
+import { isWildcard } from './addresses.ts'
 import {
   type Configuration,
   electionAddresses,

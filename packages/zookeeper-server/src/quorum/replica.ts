@@ -109,8 +109,8 @@ export interface Replica {
   /** The leader's verdict on `quorum.revalidate`. */
   sessionRevalidated(id: bigint, isValid: boolean): void
 
-  /** The oldest `quorum.sync` still open has been answered by the leader. False if there is none. */
-  syncCompleted(): boolean
+  /** The oldest `quorum.sync` still open has been answered by the leader. */
+  syncCompleted(): void
 }
 
 /** What the serving half asks of the quorum half. Only between startServing and stopServing. */
