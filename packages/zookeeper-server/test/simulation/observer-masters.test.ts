@@ -39,6 +39,15 @@ test('observers learn from followers, and the leader has none', async () => {
   )
 })
 
+test('where the leader is the only voter, an observer learns from it', async () => {
+  const world = new World(42)
+  const settings = { observerMasterPort, standaloneEnabled: 'false' }
+  const { members } = ensembleOf(1, world, settings, { observers: 1 })
+  for (const member of members) member.boot()
+  await world.until('both serve', 10_000, () => members.every(({ isServing }) => isServing))
+  assert.equal(masterOf(members[1]!), 1)
+})
+
 test('a client of an observer writes, syncs, watches, and keeps its session when the follower between dies', async () => {
   const { world, watching, voters, allServe } = await serving()
   const [observer, other] = watching as [Member, Member]
