@@ -45,6 +45,11 @@ export interface ElectionEffects {
   /** Nobody answers: connections may be gone without notice. */
   reconnect(): void
   decided(vote: Vote, state: PeerState): void
+  /**
+   * This server was elected without waiting for a voter that nobody reached, and that one has come up as the better
+   * candidate: the others may be following it. Whoever has no followers yet should elect again.
+   */
+  outdone(): void
 }
 
 const none = -(2n ** 63n)
@@ -70,6 +75,8 @@ export class Election {
   readonly #settled = new Map<Sid, Notification>()
   /** Voters whose addresses refuse connections: nobody is there to be waited for. */
   readonly #absent = new Set<Sid>()
+  /** The voters among them that the last decision did not wait for, until the epoch is established. */
+  #passedOver: ReadonlySet<Sid> = new Set()
   /** Servers outside the configuration that were answered a moment ago, and when. */
   readonly #strangers = new Map<Sid, number>()
   #notificationMs: number
@@ -101,6 +108,7 @@ export class Election {
   /** Begins a new round, standing for oneself with this history. */
   start(history: { lastZxid: bigint; peerEpoch: bigint }, nowMs: number): void {
     this.#state = peerState.LOOKING
+    this.#passedOver = new Set()
     this.#round++
     this.#votes.clear()
     this.#settled.clear()
@@ -127,6 +135,7 @@ export class Election {
 
   /** The epoch that the new leader established; what later joiners are told. */
   epochEstablished(peerEpoch: bigint): void {
+    this.#passedOver = new Set()
     this.#vote = { ...this.#vote, peerEpoch }
   }
 
@@ -153,13 +162,19 @@ export class Election {
     // Others may still stand for this server, that has no say by now.
     if (n.leader === this.#options.myId && !this.#hasSay) return
     if (this.#state !== peerState.LOOKING) {
-      if (n.state === peerState.LOOKING) this.#answer(n.sender)
+      if (n.state === peerState.LOOKING) this.#heardCandidacyLate(n)
       return
     }
     if (n.state === peerState.LOOKING) {
       this.#settled.delete(n.sender)
       this.#receivedCandidacy(n, nowMs)
     } else if (n.state === peerState.FOLLOWING || n.state === peerState.LEADING) this.#receivedSettled(n)
+  }
+
+  #heardCandidacyLate(n: Notification): void {
+    this.#answer(n.sender)
+    const isLeading = this.#state === peerState.LEADING
+    if (isLeading && this.#passedOver.has(n.sender) && this.#isBetter(n, this.#vote)) this.#effects.outdone()
   }
 
   #receivedCandidacy(n: Notification, nowMs: number): void {
@@ -212,9 +227,11 @@ export class Election {
       return
     }
     // When every voter that is there agrees, there is no better candidate left to wait for.
-    const decided = new Set([...supporters, ...this.#absent])
-    if (rule.voters.isSubsetOf(decided)) this.#decide()
-    else if (this.#finalizeAtMs === Number.POSITIVE_INFINITY)
+    const undecided = rule.voters.difference(new Set(supporters))
+    if (undecided.isSubsetOf(this.#absent)) {
+      this.#passedOver = undecided
+      this.#decide()
+    } else if (this.#finalizeAtMs === Number.POSITIVE_INFINITY)
       this.#finalizeAtMs = nowMs + this.#options.finalizeMs
   }
 

@@ -118,6 +118,9 @@ export class Server {
         send: (to, vote, state) => this.#notify(to, vote, state),
         reconnect: () => {},
         decided: (vote, state) => this.#later(0, () => this.#begin(vote.leader, state), true),
+        outdone: () => {
+          if (this.#leader?.phase === 'discovery') this.#later(0, () => this.#over(), true)
+        },
       },
     )
     this.#look()

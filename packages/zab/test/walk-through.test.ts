@@ -329,6 +329,7 @@ function electionOf(myId: bigint, rule = majority([1n, 2n, 3n])) {
       send: (to, vote) => sent.push(`${to}: ${vote.leader} in ${vote.round}`),
       reconnect: () => sent.push('reconnect'),
       decided: (_, state) => decided.push(state),
+      outdone: () => sent.push('outdone'),
     },
   )
   return { election, sent: () => sent.splice(0), decided }
@@ -424,6 +425,29 @@ test('a voter that has no say is counted by nobody, itself included, and leads n
   election.received(candidacy(3n, 2n, { zxid: 9n }), 1_001)
   election.elapse(2_000)
   assert.deepEqual([decided, election.vote.leader], [[peerState.OBSERVING], 2n])
+})
+
+test('a leader that did not wait for a voter hears of it if that one comes up as the better candidate', () => {
+  const { election, sent } = electionOf(2n)
+  const isOutdone = (sender: bigint, rest: Partial<Notification> = {}) => {
+    election.received(candidacy(sender, sender, rest), 30)
+    return sent().includes('outdone')
+  }
+  const elect = () => {
+    election.start({ lastZxid: 5n, peerEpoch: 0n }, 0)
+    election.reachable(3n, false, 10)
+    election.received(candidacy(1n, 2n, { zxid: 5n, round: election.vote.round }), 20)
+    sent()
+  }
+  elect()
+  assert.deepEqual(
+    [isOutdone(1n, { zxid: 9n }), isOutdone(3n, { zxid: 4n }), isOutdone(3n, { zxid: 5n })],
+    [false, false, true],
+    'not by who was asked, nor by who has less',
+  )
+  elect()
+  election.epochEstablished(1n)
+  assert.equal(isOutdone(3n, { zxid: 9n }), false, 'it serves already')
 })
 
 test('a voter of the next configuration stands for nobody, and its support counts', () => {

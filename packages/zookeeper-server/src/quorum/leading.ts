@@ -108,6 +108,11 @@ export class Leading implements Quorum, LearnerMaster {
       await membership.see({ ...membership.lastSeen, version: epoch << 32n })
   }
 
+  /** A better candidate has come up. Unless a quorum has gathered here already, it is likely to gather there. */
+  outdone(): void {
+    if (this.#leader.phase === 'discovery') this.#end('a better candidate has come up')
+  }
+
   get leader(): Leader {
     return this.#leader
   }

@@ -133,6 +133,9 @@ export class QuorumPeer {
           this.#connections.send(to, encodeNotification(vote, state, this.membership.text)),
         reconnect: () => this.#connections.connectAll(),
         decided: (vote, state) => this.#onDecided(vote, state),
+        outdone: () => {
+          if (this.#current instanceof Leading) this.#current.outdone()
+        },
       },
     )
   }
