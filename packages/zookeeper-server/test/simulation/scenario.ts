@@ -224,7 +224,7 @@ async function recover(
   for (const member of missing()) member.boot()
   await world.pass(500)
   // Who was taken out, and in again while it was down, does not find itself in its own file.
-  for (const member of missing()) operator.start(member)
+  if (operator.hasChanged) for (const member of missing()) operator.start(member)
   await during(world, change)
   const lines = await lastLines(world, ensemble)
   const members = ensemble.members.filter(({ id }) => lines.some(line => line.startsWith(`server.${id}=`)))
