@@ -271,7 +271,8 @@ export class Leading implements Quorum, LearnerMaster {
     const ack = () => this.#leader.ack(myId, zxid, clock.monotonicMs())
     replica.append(zxid, entry, () => {
       if (this.#ownAcks === null) ack()
-      else void this.#ownAcks.then(ack)
+      // Should that fail, this server stops: whoever began it has been told.
+      else void this.#ownAcks.then(ack, () => {})
     })
   }
 

@@ -8,8 +8,8 @@ import { configFor, type Ensemble, ensembleOf, hostOf, type Member, serverLine }
 const dynamic = { reconfigEnabled: 'true', skipACL: 'yes' }
 
 /** Three members that serve, a fourth machine that may join, and a client. */
-async function serving(settings: Record<string, string> = dynamic) {
-  const world = new World(17)
+async function serving(settings: Record<string, string> = dynamic, seed = 17) {
+  const world = new World(seed)
   const ensemble = ensembleOf(3, world, settings, { spare: 1 })
   const founders = ensemble.members.slice(0, 3)
   for (const member of founders) member.boot()
@@ -137,4 +137,24 @@ test('a whole configuration with groups and weights takes the place of the membe
   assert.equal(data!.toString().split('\nversion=')[0], lines.join('\n'))
   await during(world, zookeeper.create('/a'))
   await assert.rejects(during(world, zookeeper.reconfig({ leaving: '4' })), { code: errorCode.BADARGUMENTS })
+})
+
+test('a leader whose disk fails while it writes down new members stops, and the others go on', async () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { world, ensemble, zookeeper } = await serving(dynamic, seed)
+    const leader = leaderOf(ensemble)
+    const others = ensemble.members.slice(0, 3).filter(member => member !== leader)
+    const { faults } = world.machine(leader.host).disk
+    const change = zookeeper.reconfig({ joining: serverLine(others[0]!.id).replace('2181', '2182') })
+    const write = zookeeper.create('/a')
+    for (const task of [change, write]) task.catch(() => {})
+    faults.errorRate = 0.5
+    await world.pass(100)
+    faults.errorRate = 1
+    await world.until('the leader stops', 10_000, () => {
+      if (leader.isUp) zookeeper.setData('/a', null).catch(() => {})
+      return !leader.isUp
+    })
+    await world.until('the others serve', 10_000, () => others.every(({ isServing }) => isServing))
+  }
 })
