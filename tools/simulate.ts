@@ -13,10 +13,8 @@ interface Share {
   bug?: string
 }
 
-type Report =
-  | 'planted'
-  | { seed: number; steps: number; acknowledged: number }
-  | { seed: number; error: string }
+type Outcome = { seed: number; steps: number; acknowledged: number } | { seed: number; error: string }
+type Report = 'planted' | Outcome
 
 /** Within so many seeds a planted bug must be found. */
 const mostSeedsForABug = 10_000
@@ -79,36 +77,47 @@ async function command(): Promise<void> {
     step: jobs,
     count: Math.ceil((seeds - i) / jobs),
   }))
-  await Promise.all(
-    shares.map(
-      share =>
-        new Promise<void>((resolve, reject) => {
-          const worker = new Worker(new URL(import.meta.url), {
-            workerData: share,
-            execArgv: process.execArgv,
-          })
-          worker.on('message', (report: Report) => {
-            if (report === 'planted') return
-            total.seeds++
-            if ('error' in report) {
-              total.failures++
-              console.log(
-                `SEED=${report.seed} npm test -- packages/zookeeper-server/test/simulation/simulation.test.ts`,
-              )
-              console.error(report.error)
-            } else {
-              total.steps += report.steps
-              total.acknowledged += report.acknowledged
-            }
-          })
-          worker.once('error', reject)
-          worker.once('exit', () => resolve())
-        }),
-    ),
-  )
+  const onReport = (report: Outcome) => {
+    total.seeds++
+    if ('error' in report) {
+      total.failures++
+      console.log(
+        `SEED=${report.seed} npm test -- packages/zookeeper-server/test/simulation/simulation.test.ts`,
+      )
+      console.error(report.error)
+    } else {
+      total.steps += report.steps
+      total.acknowledged += report.acknowledged
+    }
+  }
+  await Promise.all(shares.map(share => run(share, onReport)))
   clearInterval(progress)
   console.error(tell())
   if (total.failures > 0) process.exitCode = 1
+}
+
+/** Lives every seed of a share. One that breaks where nobody can catch it has failed; a fresh thread goes on behind it. */
+function run(share: Share, onReport: (report: Outcome) => void): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: share, execArgv: process.execArgv })
+  let { first, count } = share
+  const end = (report: Outcome) => {
+    first = report.seed + share.step
+    count--
+    onReport(report)
+  }
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: Report) => {
+      if (report !== 'planted') end(report)
+    })
+    worker.once('error', (error: Error) => {
+      end({ seed: first, error: `${error.stack}` })
+      if (count > 0) run({ ...share, first, count }, onReport).then(resolve, reject)
+      else resolve()
+    })
+    worker.once('exit', code => {
+      if (code === 0) resolve()
+    })
+  })
 }
 
 async function findPlantedBugs(jobs: number): Promise<void> {
