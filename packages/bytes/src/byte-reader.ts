@@ -68,7 +68,11 @@ export class ByteReader {
   }
 
   int64(): bigint {
-    const at = this.advance(8, 'int64')
+    return this.int64At(this.advance(8, 'int64'))
+  }
+
+  /** The int64 at a position that `advance` gave. */
+  int64At(at: number): bigint {
     int64Words[highWord] = this.buffer.readUInt32BE(at)
     int64Words[lowWord] = this.buffer.readUInt32BE(at + 4)
     return int64[0]!

@@ -139,9 +139,12 @@ export class ByteWriter {
     this.#length = length
   }
 
-  /** What has been written, sharing memory with the writer: use it before the next write, or after the last. */
-  written(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
+  /**
+   * What has been written, from a position on. Shares memory with the writer, so it changes if the writer is reset or cut
+   * and written to again.
+   */
+  written(from = 0): Buffer {
+    return this.#buffer.subarray(from, this.#length)
   }
 
   /** Forgets what was written and keeps the memory. */

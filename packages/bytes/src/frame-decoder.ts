@@ -9,6 +9,9 @@ export interface Oversized {
   onFrame: (head: Buffer, length: number) => void
 }
 
+/** Told of a frame in `bytes` from `start` to `end`. */
+type OnFrame = (bytes: Buffer, start: number, end: number) => void
+
 /**
  * Cuts a stream of bytes into frames of `int32 length` + payload, as ZooKeeper and Kafka use them.
  *
@@ -45,17 +48,22 @@ export class FrameDecoder {
    * Throws MalformedBytesError on a length that cannot be; the stream is unusable afterwards.
    */
   push(chunk: Buffer, onFrame: (frame: Buffer) => void): void {
+    this.locate(chunk, (bytes, start, end) => onFrame(bytes.subarray(start, end)))
+  }
+
+  /** As `push`, but no view is made of a frame: it lies in `bytes` from `start` to `end`. */
+  locate(chunk: Buffer, onFrame: OnFrame): void {
     let at = this.#buffered === 0 ? 0 : chunk.length - this.#completeHeldFrame(chunk, onFrame).length
     if (this.#unwanted > 0) at += this.#throwAway(chunk.length - at)
     while (chunk.length - at >= 4) {
       const length = chunk.readInt32BE(at)
       const end = at + 4 + this.#keptLength(length)
       if (end > chunk.length) break
-      const frame = chunk.subarray(at + 4, end)
+      const start = at + 4
       at = end
-      if (length <= this.#maxFrameBytes) onFrame(frame)
+      if (length <= this.#maxFrameBytes) onFrame(chunk, start, end)
       else {
-        this.#refuse(frame, length)
+        this.#refuse(chunk.subarray(start, end), length)
         at += this.#throwAway(chunk.length - at)
       }
     }
@@ -63,7 +71,7 @@ export class FrameDecoder {
   }
 
   /** Finishes the held frame from `chunk`; returns what is left of the chunk (empty while the frame lacks bytes). */
-  #completeHeldFrame(chunk: Buffer, onFrame: (frame: Buffer) => void): Buffer {
+  #completeHeldFrame(chunk: Buffer, onFrame: OnFrame): Buffer {
     let rest = chunk
     if (this.#buffered < 4) {
       const need = Math.min(4 - this.#buffered, rest.length)
@@ -79,11 +87,11 @@ export class FrameDecoder {
       return rest.subarray(rest.length)
     }
     this.#hold(rest.subarray(0, missing))
-    const frame = Buffer.concat(this.#chunks, this.#buffered).subarray(4)
+    const joined = Buffer.concat(this.#chunks, this.#buffered)
     this.#chunks = []
     this.#buffered = 0
-    if (length <= this.#maxFrameBytes) onFrame(frame)
-    else this.#refuse(frame, length)
+    if (length <= this.#maxFrameBytes) onFrame(joined, 4, joined.length)
+    else this.#refuse(joined.subarray(4), length)
     return rest.subarray(missing)
   }
 

@@ -77,7 +77,7 @@ function readRun(run: readonly Leaf[], position: string): string[] {
         lines.push(`const ${variable} = r.buffer.readInt32BE(${at})`)
         break
       case 'long':
-        lines.push(`const ${variable} = r.buffer.readBigInt64BE(${at})`)
+        lines.push(`const ${variable} = r.int64At(${at})`)
         break
       default:
         lines.push(`const ${variable} = r.buffer[${at}] !== 0`)

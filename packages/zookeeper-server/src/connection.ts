@@ -1,4 +1,4 @@
-import { ByteReader, FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
+import { ByteReader, FrameDecoder, MalformedBytesError, Span } from '@vivarium/bytes'
 import type { Clock, Connection, Log } from '@vivarium/platform'
 import {
   authPacket,
@@ -59,7 +59,8 @@ export interface ConnectionHost {
 export interface PendingOperation {
   readonly xid: number
   readonly opCode: number
-  readonly body: Buffer
+  /** The request record, without its header. */
+  readonly body: Span
   readonly receivedMs: number
   /** A write or sync still out; a read that stands behind one. */
   isWaiting: boolean
@@ -76,7 +77,7 @@ const requestHeaderBytes = 8
 /** A request that is too long is answered with an error; what says to be longer than this is none. */
 const maxRefusedBytes = 64 * 1024 * 1024
 const noPassword = Buffer.alloc(16)
-const noBody = Buffer.alloc(0)
+const noBody = new Span(Buffer.alloc(0))
 
 /** One client's connection: frames in, replies and events out, in order. */
 export class ClientConnection implements Watcher {
@@ -85,7 +86,7 @@ export class ClientConnection implements Watcher {
   readonly #decoder: FrameDecoder
   #state: 'new' | 'connecting' | 'serving' | 'closed' = 'new'
   #firstBytes: Buffer = Buffer.alloc(0)
-  #early: Buffer[] = []
+  #early: Span[] = []
   #queue: PendingOperation[] = []
   /** The connect request has come; its answer may be out still. */
   #knowsConnect = false
@@ -175,7 +176,7 @@ export class ClientConnection implements Watcher {
       this.#state = 'connecting'
     }
     try {
-      this.#decoder.push(bytes, frame => this.#frame(frame))
+      this.#decoder.locate(bytes, this.#onFrame)
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
       this.#warnOfLength(Number(/-?\d+/.exec(error.message)?.[0]))
@@ -250,20 +251,20 @@ export class ClientConnection implements Watcher {
     this.#host.closed(this)
   }
 
-  #frame(frame: Buffer): void {
+  readonly #onFrame = (bytes: Buffer, start: number, end: number): void => {
     if (this.#state === 'closed') return
     this.received++
     this.#host.stats.packetsReceived++
-    if (this.#state === 'serving') return this.#request(frame)
+    if (this.#state === 'serving') return this.#request(bytes, start, end)
     if (this.#knowsConnect) {
-      this.#early.push(frame)
+      this.#early.push(new Span(bytes, start, end))
       if (this.#early.length > maxEarlyFrames) this.close()
       return
     }
     this.#knowsConnect = true
     let request: ConnectRequest
     try {
-      const read = readConnectRequest(frame)
+      const read = readConnectRequest(bytes.subarray(start, end))
       request = read.request
       this.#knowsReadOnly = read.knowsReadOnly
     } catch (error) {
@@ -277,29 +278,30 @@ export class ClientConnection implements Watcher {
     this.#host.connect(this, request)
   }
 
-  #request(frame: Buffer): void {
-    const largeBytes = this.#largeBytesOf(frame.length)
+  #request(bytes: Buffer, start: number, end: number): void {
+    const largeBytes = this.#largeBytesOf(end - start)
     if (largeBytes === null) return this.#rejectLarge()
     // What does not wait has been carried out.
-    if (!this.#begin(frame, largeBytes) && largeBytes > 0) this.#host.largeRequests.release(largeBytes)
+    if (!this.#begin(bytes, start, end, largeBytes) && largeBytes > 0)
+      this.#host.largeRequests.release(largeBytes)
   }
 
   /** Whether the request waits for its turn, with what it takes among the large ones. */
-  #begin(frame: Buffer, largeBytes: number): boolean {
-    if (frame.length < requestHeaderBytes) {
-      this.#host.log.warn(`Closing ${this.remoteText}: a request of ${frame.length} bytes has no header`)
+  #begin(bytes: Buffer, start: number, end: number, largeBytes: number): boolean {
+    if (end - start < requestHeaderBytes) {
+      this.#host.log.warn(`Closing ${this.remoteText}: a request of ${end - start} bytes has no header`)
       this.close()
       return false
     }
-    const xid = frame.readInt32BE(0)
-    const code = frame.readInt32BE(4)
+    const xid = bytes.readInt32BE(start)
+    const code = bytes.readInt32BE(start + 4)
     const isRead = readOpCodes.has(code)
-    // The common case makes nothing: no operation, no slice.
+    // The common case makes nothing: no operation, no place to remember.
     if (isRead && this.#queue.length === 0) {
-      this.#answerRead(xid, code, frame, requestHeaderBytes, this.#receivedMs)
+      this.#answerRead(xid, code, bytes, start + requestHeaderBytes, end, this.#receivedMs)
       return false
     }
-    const body = frame.subarray(requestHeaderBytes)
+    const body = new Span(bytes, start + requestHeaderBytes, end)
     if (code === opCode.auth) {
       this.#authenticate(xid, body)
       return false
@@ -363,7 +365,7 @@ export class ClientConnection implements Watcher {
     this.#writeConnect(timeoutMs, id, password)
     const early = this.#early
     this.#early = []
-    for (const frame of early) if (this.#isServing()) this.#request(frame)
+    for (const { bytes, start, end } of early) if (this.#isServing()) this.#request(bytes, start, end)
     this.#resumeIfPossible()
   }
 
@@ -388,12 +390,12 @@ export class ClientConnection implements Watcher {
     this.#replies.end(start)
   }
 
-  #authenticate(xid: number, body: Buffer): void {
+  #authenticate(xid: number, body: Span): void {
     const { limits, stats, log } = this.#host
     let scheme: string | null = null
     let auth: Buffer | null = null
     try {
-      ;({ scheme, auth } = authPacket.read(new ByteReader(body)))
+      ;({ scheme, auth } = authPacket.read(body.reader()))
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
     }
@@ -439,8 +441,8 @@ export class ClientConnection implements Watcher {
     return this.#context
   }
 
-  /** The request record begins at `at` in `bytes`. */
-  #answerRead(xid: number, code: number, bytes: Buffer, at: number, receivedMs: number): void {
+  /** The request record lies in `bytes` from `at` to `end`. */
+  #answerRead(xid: number, code: number, bytes: Buffer, at: number, end: number, receivedMs: number): void {
     const { out } = this.#replies
     const start = this.#replies.begin()
     const zxid = this.#host.tree.lastProcessedZxid
@@ -449,7 +451,7 @@ export class ClientConnection implements Watcher {
     out.int32(0)
     let err: number
     try {
-      err = answerRead(code, new ByteReader(bytes, at), this.#readContext(), out)
+      err = answerRead(code, new ByteReader(bytes, at, end), this.#readContext(), out)
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
       err = errorCode.MARSHALLINGERROR
@@ -474,11 +476,14 @@ export class ClientConnection implements Watcher {
       this.close()
       return true
     }
+    const { out } = this.#replies
     const start = this.#replies.begin()
-    replyHeader.write(this.#replies.out, { xid, zxid, err: applied.err })
+    out.int32(xid)
+    out.int64(zxid)
+    out.int32(applied.err)
     // It is logged as a multi, which nobody asked for.
     if (applied.err === errorCode.OK && operation.opCode !== extensionOpCode.deleteRecursive)
-      writeResult(this.#replies.out, code === opCode.error ? operation.opCode : code, applied)
+      writeResult(out, code === opCode.error ? operation.opCode : code, applied)
     this.#replies.end(start)
     this.#finish(operation.xid, operation.opCode, operation.receivedMs)
     // What takes its place may be answered at once, and that comes behind this answer.
@@ -510,9 +515,13 @@ export class ClientConnection implements Watcher {
       if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
       else if (operation.opCode === opCode.sync) this.#answerSync(operation)
       else if (operation.opCode === extensionOpCode.linearizableRead) this.#answerSyncedRead(operation)
-      else this.#answerRead(operation.xid, operation.opCode, operation.body, 0, operation.receivedMs)
+      else this.#answerReadInTurn(operation)
     }
     this.#resumeIfPossible()
+  }
+
+  #answerReadInTurn({ xid, opCode: code, body, receivedMs }: PendingOperation): void {
+    this.#answerRead(xid, code, body.bytes, body.start, body.end, receivedMs)
   }
 
   #answerVerdict(operation: PendingOperation, verdict: number): void {
@@ -525,15 +534,15 @@ export class ClientConnection implements Watcher {
 
   /** The opcode of the read stands before its request. */
   #answerSyncedRead({ xid, body, receivedMs }: PendingOperation): void {
-    const code = body.length < 4 ? 0 : body.readInt32BE(0)
-    this.#answerRead(xid, code, body, Math.min(4, body.length), receivedMs)
+    const code = body.length < 4 ? 0 : body.reader().int32()
+    this.#answerRead(xid, code, body.bytes, body.start + Math.min(4, body.length), body.end, receivedMs)
   }
 
   #answerSync(operation: PendingOperation): void {
     const start = this.#replies.begin()
     const { lastProcessedZxid } = this.#host.tree
     try {
-      const { path } = syncRequest.read(new ByteReader(operation.body))
+      const { path } = syncRequest.read(operation.body.reader())
       replyHeader.write(this.#replies.out, { xid: operation.xid, zxid: lastProcessedZxid, err: errorCode.OK })
       syncRequest.write(this.#replies.out, { path })
     } catch (error) {

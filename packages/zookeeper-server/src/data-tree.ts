@@ -1,5 +1,5 @@
 import { type Acl, openAcl, parentOf, readAcl, type Stat, type TxnHeader } from '@vivarium/zookeeper-protocol'
-import { DigestSum, digestVersion, nodeDigest } from './digest.ts'
+import { DigestSum, digestVersion, nodeDigest, type TreeDigest } from './digest.ts'
 import { containerOwner, ownerKind, ttlOwner } from './ephemeral-owner.ts'
 import {
   LimitedPaths,
@@ -69,6 +69,10 @@ export class DataTree {
   /** Sum of the digests of all znodes, modulo 2⁶⁴. */
   get digest(): bigint {
     return this.#digest.value
+  }
+
+  hasDigest(digest: TreeDigest): boolean {
+    return this.#digest.isSame(digest)
   }
 
   #addInitial(path: string, acl: readonly Acl[]): void {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
-import { formatZxid, type TxnDigest } from '@vivarium/zookeeper-protocol'
+import { formatZxid } from '@vivarium/zookeeper-protocol'
 import { type Applied, DataTree } from './data-tree.ts'
-import { digestVersion } from './digest.ts'
+import { digestVersion, type TreeDigest } from './digest.ts'
 import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
 import { purge } from './persistence/purge.ts'
@@ -10,7 +10,7 @@ import { type Recovered, recover } from './persistence/recovery.ts'
 import type { SnapshotPacking } from './persistence/snapshot-packing.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
-import { TxnLog } from './persistence/txn-log.ts'
+import { type LogListener, TxnLog } from './persistence/txn-log.ts'
 import { endOfZxid, follows, readLog } from './persistence/txn-log-reader.ts'
 import type { ByteSource, CommittedTxn } from './quorum/replica.ts'
 import type { ServerSettings } from './settings.ts'
@@ -157,10 +157,10 @@ export class Database {
     this.#isRestored = false
   }
 
-  append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
+  append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
     assert(zxid > this.#lastLoggedZxid, 'transactions are logged in zxid order')
     this.#lastLoggedZxid = zxid
-    this.#txnLog.append(zxid, entry, onDurable)
+    this.#txnLog.append(zxid, entry, listener)
     this.#txnsSinceSnapshot++
   }
 
@@ -189,9 +189,9 @@ export class Database {
   }
 
   /** A difference means that servers do not hold the same tree: people must know, though nothing here can mend it. */
-  #compareDigest(zxid: bigint, { version, treeDigest }: TxnDigest): void {
-    if (version !== digestVersion) return
-    const isSame = treeDigest === BigInt.asIntN(64, this.tree.digest)
+  #compareDigest(zxid: bigint, digest: TreeDigest): void {
+    if (digest.version !== digestVersion) return
+    const isSame = this.tree.hasDigest(digest)
     // A snapshot is fuzzy: until the transactions made while it was written are applied again, the tree is ahead.
     if (isSame || this.#fuzzyTxns > 0) {
       this.#fuzzyTxns = isSame ? 0 : this.#fuzzyTxns - 1

@@ -9,19 +9,28 @@ export interface DigestedNode {
   readonly dataLength: number
   /** Its data, written to the start of `into` without a view between. */
   copyData(into: Buffer): void
-  /**
-   * Its stat: czxid, mzxid, pzxid, ctime, mtime (64 bits each), version, cversion, aversion (32 bits each) and
-   * ephemeralOwner, big-endian.
-   */
+  /** Its stat as `digested` says. */
   writeDigested(into: DataView, at: number): void
   /** `pathCrc` of its path: paths do not change, so that part is computed once. */
   readonly pathCrc: number
 }
 
-const statBytes = 60
+/** Where each part of a znode's stat lies when the digest is taken, big-endian. */
+export const digested = {
+  czxid: 0,
+  mzxid: 8,
+  pzxid: 16,
+  ctimeMs: 24,
+  mtimeMs: 32,
+  version: 40,
+  cversion: 44,
+  aversion: 48,
+  ephemeralOwner: 52,
+} as const
+export const digestedStatBytes = 60
 /** Data up to this size is checked in one call together with the stat. */
 const joinedBytes = 1024
-const scratch = Buffer.alloc(joinedBytes + statBytes)
+const scratch = Buffer.alloc(joinedBytes + digestedStatBytes)
 /** The start of `scratch` for each length of data, made when first needed. */
 const scratches: (Buffer | undefined)[] = new Array(joinedBytes + 1)
 const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
@@ -49,7 +58,7 @@ export function nodeDigest(node: DigestedNode): number {
   if (at > 0) node.copyData(scratch)
   node.writeDigested(view, at)
   const before = isJoined ? pathCrc : crc32(node.data!, pathCrc)
-  scratches[at] ??= scratch.subarray(0, at + statBytes)
+  scratches[at] ??= scratch.subarray(0, at + digestedStatBytes)
   return crc32(scratches[at], before)
 }
 
@@ -59,10 +68,26 @@ export function setMs(into: DataView, at: number, ms: number): void {
   into.setUint32(at + 4, ms >>> 0)
 }
 
-/** A sum of digests, modulo 2⁶⁴: in two halves, because it changes with every write. */
+/** The digest of a tree, in two unsigned halves, because there is one with every write. */
+export interface TreeDigest {
+  version: number
+  high: number
+  low: number
+}
+
+/** A sum of digests, modulo 2⁶⁴. */
 export class DigestSum {
   #high = 0
   #low = 0
+
+  /** The sum as it is now. */
+  get halves(): TreeDigest {
+    return { version: digestVersion, high: this.#high, low: this.#low }
+  }
+
+  isSame({ high, low }: TreeDigest): boolean {
+    return high === this.#high && low === this.#low
+  }
 
   get value(): bigint {
     return (BigInt(this.#high) << 32n) | BigInt(this.#low)

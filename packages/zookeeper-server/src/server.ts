@@ -19,6 +19,7 @@ import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
 import { LargeRequests } from './large-requests.ts'
 import { DataError } from './persistence/data-error.ts'
+import type { LogListener } from './persistence/txn-log.ts'
 import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
 import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
@@ -317,8 +318,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     return this.#database.committedLog
   }
 
-  append(zxid: bigint, entry: Buffer, onDurable: () => void): void {
-    this.#database.append(zxid, entry, onDurable)
+  append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
+    this.#database.append(zxid, entry, listener)
   }
 
   flush(): Promise<void> {

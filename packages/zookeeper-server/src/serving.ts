@@ -1,4 +1,4 @@
-import { ByteReader, MalformedBytesError } from '@vivarium/bytes'
+import { MalformedBytesError, Span } from '@vivarium/bytes'
 import type { Clock, Log, Timer } from '@vivarium/platform'
 import {
   type ConnectRequest,
@@ -34,6 +34,7 @@ type Owner = ClientConnection | bigint
 
 /** So few that clients do not notice. */
 const expiredAtOnce = 200
+const noBody = new Span(Buffer.alloc(0))
 
 /**
  * A server while it serves clients in one role, from the moment the role begins until it is lost. Holds what does not
@@ -60,7 +61,7 @@ export class Serving {
   readonly tracker: SessionTracker | null
   readonly #preparer: Preparer | null
   /** Proposed and not yet committed, in zxid order: spares decoding our own bytes again. */
-  readonly #inFlight: { prepared: Prepared; owner: unknown }[] = []
+  readonly #inFlight: Prepared[] = []
   #inFlightHead = 0
   /** Learner: by session, xids of writes that were forwarded for connections which are gone, oldest first. */
   readonly #abandoned = new Map<bigint, number[]>()
@@ -159,7 +160,7 @@ export class Serving {
       return this.#grant(connection, id, timeoutMs, this.#local.add(id, timeoutMs, this.#clock.monotonicMs()))
     this.#awaiting.set(id, { connection, timeoutMs })
     connection.sessionId = id
-    const body = encode(createSessionTxn, { timeOut: timeoutMs })
+    const body = new Span(encode(createSessionTxn, { timeOut: timeoutMs }))
     if (this.tracker !== null) this.tracker.add(id, timeoutMs, this.#clock.monotonicMs()).owner = connection
     this.#order({
       sessionId: id,
@@ -270,7 +271,7 @@ export class Serving {
     this.#local!.remove(id)
     connection.session = this.tracker?.add(id, timeoutMs, this.#clock.monotonicMs()) ?? id
     if (this.tracker !== null) this.tracker.get(id)!.owner = connection
-    const body = encode(createSessionTxn, { timeOut: timeoutMs })
+    const body = new Span(encode(createSessionTxn, { timeOut: timeoutMs }))
     const { identities } = connection
     this.#order({ sessionId: id, xid: 0, opCode: opCode.createSession, body, identities, owner: null })
   }
@@ -292,7 +293,7 @@ export class Serving {
         sessionId: session.id,
         xid: 0,
         opCode: opCode.closeSession,
-        body: Buffer.alloc(0),
+        body: noBody,
         identities: [],
         owner: null,
       })
@@ -331,7 +332,7 @@ export class Serving {
     )
     for (const path of candidates.slice(0, most)) {
       this.#log.info(`Attempting to delete candidate container: ${path}`)
-      const body = encode(deleteContainerRequest, { path })
+      const body = new Span(encode(deleteContainerRequest, { path }))
       this.#order({
         sessionId: 0n,
         xid: 0,
@@ -367,7 +368,7 @@ export class Serving {
       sessionId,
       xid,
       opCode: code,
-      body,
+      body: new Span(body),
       identities: authInfo,
       owner: isSessionsOwn ? null : learnerSid,
     })
@@ -376,10 +377,10 @@ export class Serving {
   #order(request: WriteRequest): void {
     if (this.#preparer === null) {
       const { sessionId, xid, opCode: code, body, identities } = request
-      return this.#quorum.forward({ sessionId, xid, opCode: code, body, authInfo: identities })
+      return this.#quorum.forward({ sessionId, xid, opCode: code, body: body.slice(), authInfo: identities })
     }
     const prepared = this.#preparer.prepare(request, this.#clock.wallMs())
-    this.#inFlight.push({ prepared, owner: request.owner })
+    this.#inFlight.push(prepared)
     this.#quorum.propose(prepared.header.zxid, prepared.entry)
   }
 
@@ -388,7 +389,8 @@ export class Serving {
     this.#syncs.push({ connection, operation })
     const { sessionId, identities: authInfo } = connection
     // A read that waits for a sync is nothing to the leader.
-    const body = operation.opCode === opCode.sync ? operation.body : encode(syncRequest, { path: '/' })
+    const body =
+      operation.opCode === opCode.sync ? operation.body.slice() : encode(syncRequest, { path: '/' })
     this.#quorum.sync({ sessionId, xid: operation.xid, opCode: opCode.sync, body, authInfo })
   }
 
@@ -401,7 +403,7 @@ export class Serving {
   /** A transaction is committed: apply it, and answer whoever waits for it here. */
   commit(zxid: bigint, entry: Buffer, received?: Entry): void {
     const inFlight = this.#takeInFlight(zxid)
-    const decoded = inFlight?.prepared ?? received ?? decodeEntry(entry)
+    const decoded = inFlight ?? received ?? decodeEntry(entry)
     const { header, txn } = decoded
     const applied = this.#database.apply(decoded, entry)
     this.#preparer?.applied(zxid)
@@ -428,9 +430,9 @@ export class Serving {
     return undefined
   }
 
-  #takeInFlight(zxid: bigint): { prepared: Prepared; owner: unknown } | null {
+  #takeInFlight(zxid: bigint): Prepared | null {
     const oldest = this.#inFlight[this.#inFlightHead]
-    if (oldest === undefined || oldest.prepared.header.zxid !== zxid) return null
+    if (oldest === undefined || oldest.header.zxid !== zxid) return null
     this.#inFlightHead++
     if (this.#inFlightHead === this.#inFlight.length) {
       this.#inFlight.length = 0
@@ -478,10 +480,10 @@ function makesEphemeral({ opCode: code, body }: PendingOperation): boolean {
     const flags = create.length < 4 ? 0 : create.readInt32BE(create.length - 4)
     return flags === createMode.EPHEMERAL || flags === createMode.EPHEMERAL_SEQUENTIAL
   }
-  if (code === opCode.create || code === opCode.create2) return isEphemeral(body)
+  if (code === opCode.create || code === opCode.create2) return isEphemeral(body.slice())
   if (code !== opCode.multi) return false
   try {
-    return readMultiRequest(new ByteReader(body)).some(
+    return readMultiRequest(body.reader()).some(
       operation =>
         (operation.type === opCode.create || operation.type === opCode.create2) &&
         isEphemeral(operation.body),

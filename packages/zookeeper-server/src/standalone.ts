@@ -1,10 +1,11 @@
 import { errorCode } from '@vivarium/zookeeper-protocol'
 import type { Database } from './database.ts'
+import type { LogListener } from './persistence/txn-log.ts'
 import type { Quorum } from './quorum/replica.ts'
 import { Refusal } from './refusal.ts'
 
 /** The quorum of a server on its own: what is durable on its disk is committed. */
-export class StandaloneQuorum implements Quorum {
+export class StandaloneQuorum implements Quorum, LogListener {
   readonly #database: Database
   readonly #commit: (zxid: bigint, entry: Buffer) => void
   #lastProposed = 0n
@@ -18,11 +19,13 @@ export class StandaloneQuorum implements Quorum {
 
   propose(zxid: bigint, entry: Buffer): void {
     this.#lastProposed = zxid
-    this.#database.append(zxid, entry, () => {
-      this.#lastCommitted = zxid
-      this.#commit(zxid, entry)
-      while (this.#waiting.length > 0 && this.#waiting[0]!.zxid <= zxid) this.#waiting.shift()!.onSynced()
-    })
+    this.#database.append(zxid, entry, this)
+  }
+
+  durable(zxid: bigint, entry: Buffer): void {
+    this.#lastCommitted = zxid
+    this.#commit(zxid, entry)
+    while (this.#waiting.length > 0 && this.#waiting[0]!.zxid <= zxid) this.#waiting.shift()!.onSynced()
   }
 
   reconfigure(): never {

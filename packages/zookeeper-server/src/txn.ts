@@ -14,11 +14,10 @@ import {
   opCode,
   setAclTxn,
   setDataTxn,
-  type TxnDigest,
   type TxnHeader,
-  txnDigest,
   txnHeader,
 } from '@vivarium/zookeeper-protocol'
+import type { TreeDigest } from './digest.ts'
 
 /** What a transaction does. A failed request is one too: its error has a place in the order like any write. */
 export type Txn =
@@ -51,18 +50,36 @@ export interface MultiPart {
 export interface Entry {
   header: TxnHeader
   txn: Txn
-  digest: TxnDigest | null
+  /** Of the tree after it. */
+  digest: TreeDigest | null
 }
 
 /** parentCVersion of logs so old that they lack it: the parent's own count goes on. */
 export const unknownCVersion = -1
 
-export function encodeEntry(header: TxnHeader, txn: Txn, digest: TxnDigest | null): Buffer {
-  const writer = new ByteWriter(160)
-  txnHeader.write(writer, header)
-  writeBody(writer, txn)
-  if (digest !== null) txnDigest.write(writer, digest)
-  return writer.written()
+/** Entries lie one behind the other in pieces of memory of about this size: they come, and are forgotten, in order. */
+const pieceBytes = 64 * 1024
+let piece = new ByteWriter(pieceBytes)
+
+export function encodeEntry(header: TxnHeader, txn: Txn, digest: TreeDigest | null): Buffer {
+  if (piece.length > pieceBytes - 512) piece = new ByteWriter(pieceBytes)
+  const start = piece.length
+  txnHeader.write(piece, header)
+  writeBody(piece, txn)
+  if (digest !== null) writeDigest(piece, digest)
+  return piece.written(start)
+}
+
+const digestBytes = 12
+
+function writeDigest(writer: ByteWriter, { version, high, low }: TreeDigest): void {
+  writer.int32(version)
+  writer.uint32(high)
+  writer.uint32(low)
+}
+
+function readDigest(reader: ByteReader): TreeDigest {
+  return { version: reader.int32(), high: reader.uint32(), low: reader.uint32() }
 }
 
 /** Throws MalformedBytesError when the bytes are not a transaction. */
@@ -70,7 +87,7 @@ export function decodeEntry(bytes: Buffer): Entry {
   const reader = new ByteReader(bytes)
   const header = txnHeader.read(reader)
   const txn = readBody(header.type, reader)
-  return { header, txn, digest: reader.remaining >= 12 ? txnDigest.read(reader) : null }
+  return { header, txn, digest: reader.remaining >= digestBytes ? readDigest(reader) : null }
 }
 
 function writeBody(writer: ByteWriter, txn: Txn): void {

@@ -57,7 +57,7 @@ test('replaying the log of an Apache leader gives the digest it wrote beside eve
     const { header, txn, digest } = decodeEntry(log.subarray(at + 12, at + 12 + length))
     tree.apply(header, txn, null)
     if (digest !== null) {
-      assert.equal(tree.digest, BigInt.asUintN(64, digest.treeDigest), `after 0x${header.zxid.toString(16)}`)
+      assert.ok(tree.hasDigest(digest), `after 0x${header.zxid.toString(16)}`)
       count++
     }
     at += 12 + length + 1

@@ -21,12 +21,20 @@ export interface TxnLogOptions {
   maxFileBytes: number
 }
 
+/** Who wants to know what is durable. */
+export interface LogListener {
+  /** The transaction survives a power loss, and so does everything appended before it. */
+  durable(zxid: bigint, entry: Buffer): void
+}
+
 /** Transactions that go to disk together. */
 interface Batch {
-  firstZxid: bigint
   /** The records as the file holds them. */
   readonly records: ByteWriter
-  readonly onDurable: ((() => void) | null)[]
+  // One of each for every transaction.
+  readonly zxids: bigint[]
+  readonly entries: Buffer[]
+  readonly listeners: (LogListener | null)[]
 }
 
 /** A batch's memory is kept for the next one unless it grew past this. */
@@ -34,7 +42,7 @@ const keptBatchBytes = 4 * 1024 * 1024
 
 /**
  * The transaction log in Apache's format. Appends are group-committed: everything gathered while one write is on its way to
- * the disk goes with the next. Callbacks come in order, and only for what is durable.
+ * the disk goes with the next. Listeners are told in order, and only of what is durable.
  *
  * After a failed write or sync the log is dead: nothing more is acknowledged and `onFailure` is told once, because a
  * second fsync may report success for pages the disk never got.
@@ -76,17 +84,18 @@ export class TxnLog {
     this.#onFailure = onFailure
   }
 
-  /** Appends a transaction; `onDurable` is called once it survives a power loss. */
-  append(zxid: bigint, entry: Buffer, onDurable: (() => void) | null): void {
+  /** Appends a transaction; the listener is told once it is durable. */
+  append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
     if (this.#hasFailed) return
-    const { records, onDurable: waiting } = this.#pending
-    if (waiting.length === 0) this.#pending.firstZxid = zxid
+    const { records, zxids, entries, listeners } = this.#pending
     records.int32(0)
     records.uint32(adler32(entry))
     records.int32(entry.length)
     records.bytes(entry)
     records.uint8(endOfRecord)
-    waiting.push(onDurable)
+    zxids.push(zxid)
+    entries.push(entry)
+    listeners.push(listener)
     this.bytesSinceRoll += entry.length + 13
     if (!this.#isFlushing) {
       this.#isFlushing = true
@@ -115,15 +124,16 @@ export class TxnLog {
 
   async #flushLoop(): Promise<void> {
     try {
-      while (this.#pending.onDurable.length > 0) {
+      while (this.#pending.zxids.length > 0) {
         const batch = this.#pending
         this.#pending = this.#spare ?? newBatch()
         this.#spare = null
         await this.#write(batch)
-        for (const onDurable of batch.onDurable) onDurable?.()
-        if (batch.records.length > keptBatchBytes) continue
-        batch.records.reset()
-        batch.onDurable.length = 0
+        const { records, zxids, entries, listeners } = batch
+        for (let i = 0; i < zxids.length; i++) listeners[i]?.durable(zxids[i]!, entries[i]!)
+        if (records.length > keptBatchBytes) continue
+        records.reset()
+        for (const each of [zxids, entries, listeners]) each.length = 0
         this.#spare = batch
       }
     } catch (error) {
@@ -145,7 +155,7 @@ export class TxnLog {
       await this.#closeFile()
     }
     const isNew = this.#file === null
-    if (isNew) await this.#openFile(batch.firstZxid)
+    if (isNew) await this.#openFile(batch.zxids[0]!)
     const file = this.#file!
     const { length } = batch.records
     await this.#preallocate(length)
@@ -237,5 +247,5 @@ export class TxnLog {
 }
 
 function newBatch(): Batch {
-  return { firstZxid: 0n, records: new ByteWriter(4096), onDurable: [] }
+  return { records: new ByteWriter(4096), zxids: [], entries: [], listeners: [] }
 }

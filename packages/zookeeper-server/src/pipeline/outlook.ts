@@ -1,15 +1,19 @@
 import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import { type DigestedNode, DigestSum, nodeDigest, setMs } from '../digest.ts'
+import {
+  type DigestedNode,
+  DigestSum,
+  digested,
+  digestedStatBytes,
+  nodeDigest,
+  pathCrcOf,
+  setMs,
+  type TreeDigest,
+} from '../digest.ts'
 
 /** A znode as it is, or as it will be once everything proposed so far is applied. */
 export interface NodeView extends DigestedNode {
   readonly acl: readonly Acl[]
-  readonly czxid: bigint
-  readonly mzxid: bigint
-  readonly pzxid: bigint
-  readonly ctimeMs: number
-  readonly mtimeMs: number
   readonly version: number
   readonly cversion: number
   readonly aversion: number
@@ -18,22 +22,63 @@ export interface NodeView extends DigestedNode {
   readonly digest: number
 }
 
-/** A znode of the future. Made from what it is before, changed, and then given to `Outlook.set`, which owns it. */
+const noAcl: readonly Acl[] = []
+
+/**
+ * A znode of the future: `Outlook.draft` gives one as the znode is before, it is changed, and `Outlook.set` takes it back.
+ * Once its transaction is applied it serves another: a write makes no new one.
+ */
 export class ForeseenNode implements NodeView {
-  data: Buffer | null
-  acl: readonly Acl[]
-  czxid: bigint
-  mzxid: bigint
-  pzxid: bigint
-  ctimeMs: number
-  mtimeMs: number
-  version: number
-  cversion: number
-  aversion: number
-  ephemeralOwner: bigint
-  childCount: number
-  readonly pathCrc: number
+  path = ''
+  /** The proposal that makes it so. */
+  zxid = 0n
+  /** What is foreseen is that there is no znode. */
+  isGone = false
+  data: Buffer | null = null
+  acl: readonly Acl[] = noAcl
+  childCount = 0
+  pathCrc = 0
   digest = 0
+  /** As `writeDigested` writes it. */
+  readonly #stat = new DataView(new ArrayBuffer(digestedStatBytes))
+
+  /** Becomes what `node` is, but with these data. */
+  copy(node: NodeView, data: Buffer | null): void {
+    this.isGone = false
+    this.data = data
+    this.acl = node.acl
+    this.childCount = node.childCount
+    this.pathCrc = node.pathCrc
+    node.writeDigested(this.#stat, 0)
+  }
+
+  /** Becomes a znode that is made now. */
+  create(
+    path: string,
+    data: Buffer | null,
+    acl: readonly Acl[],
+    owner: bigint,
+    zxid: bigint,
+    ms: number,
+  ): void {
+    this.isGone = false
+    this.data = data
+    this.acl = acl
+    this.childCount = 0
+    this.pathCrc = pathCrcOf(Buffer.from(path))
+    const stat = this.#stat
+    for (let at = 0; at < digestedStatBytes; at += 4) stat.setInt32(at, 0)
+    for (const at of [digested.czxid, digested.mzxid, digested.pzxid]) stat.setBigInt64(at, zxid)
+    setMs(stat, digested.ctimeMs, ms)
+    setMs(stat, digested.mtimeMs, ms)
+    stat.setBigInt64(digested.ephemeralOwner, owner)
+  }
+
+  /** Nothing is kept alive by one that waits for its next use. */
+  clear(): void {
+    this.data = null
+    this.acl = noAcl
+  }
 
   get dataLength(): number {
     return this.data === null ? -1 : this.data.length
@@ -44,44 +89,57 @@ export class ForeseenNode implements NodeView {
   }
 
   writeDigested(into: DataView, at: number): void {
-    into.setBigInt64(at, this.czxid)
-    into.setBigInt64(at + 8, this.mzxid)
-    into.setBigInt64(at + 16, this.pzxid)
-    setMs(into, at + 24, this.ctimeMs)
-    setMs(into, at + 32, this.mtimeMs)
-    into.setInt32(at + 40, this.version)
-    into.setInt32(at + 44, this.cversion)
-    into.setInt32(at + 48, this.aversion)
-    into.setBigInt64(at + 52, this.ephemeralOwner)
+    for (let i = 0; i < digestedStatBytes; i += 4) into.setInt32(at + i, this.#stat.getInt32(i))
   }
 
-  /** As `node` is, with other data if some are given. */
-  constructor(
-    node: Omit<NodeView, 'digest' | 'dataLength' | 'copyData' | 'writeDigested'>,
-    data = node.data,
-  ) {
-    this.data = data
-    this.acl = node.acl
-    this.czxid = node.czxid
-    this.mzxid = node.mzxid
-    this.pzxid = node.pzxid
-    this.ctimeMs = node.ctimeMs
-    this.mtimeMs = node.mtimeMs
-    this.version = node.version
-    this.cversion = node.cversion
-    this.aversion = node.aversion
-    this.ephemeralOwner = node.ephemeralOwner
-    this.childCount = node.childCount
-    this.pathCrc = node.pathCrc
+  set mzxid(zxid: bigint) {
+    this.#stat.setBigInt64(digested.mzxid, zxid)
+  }
+
+  set pzxid(zxid: bigint) {
+    this.#stat.setBigInt64(digested.pzxid, zxid)
+  }
+
+  set mtimeMs(ms: number) {
+    setMs(this.#stat, digested.mtimeMs, ms)
+  }
+
+  get version(): number {
+    return this.#stat.getInt32(digested.version)
+  }
+
+  set version(version: number) {
+    this.#stat.setInt32(digested.version, version)
+  }
+
+  get cversion(): number {
+    return this.#stat.getInt32(digested.cversion)
+  }
+
+  set cversion(cversion: number) {
+    this.#stat.setInt32(digested.cversion, cversion)
+  }
+
+  get aversion(): number {
+    return this.#stat.getInt32(digested.aversion)
+  }
+
+  set aversion(aversion: number) {
+    this.#stat.setInt32(digested.aversion, aversion)
+  }
+
+  get ephemeralOwner(): bigint {
+    return this.#stat.getBigInt64(digested.ephemeralOwner)
+  }
+
+  get hasOwner(): boolean {
+    const at = digested.ephemeralOwner
+    return (this.#stat.getInt32(at) | this.#stat.getInt32(at + 4)) !== 0
   }
 }
 
-interface Prediction {
-  /** The newest proposal that touches the znode. */
-  zxid: bigint
-  /** null: it will be gone. */
-  node: NodeView | null
-}
+/** More than can usually be in flight. */
+const keptNodes = 4096
 
 /**
  * The tree's future: what znodes will be like when the proposals in flight have been applied. A leader checks requests
@@ -89,16 +147,18 @@ interface Prediction {
  */
 export class Outlook {
   readonly #tree: DataTree
-  readonly #predictions = new Map<string, Prediction>()
+  readonly #predictions = new Map<string, ForeseenNode>()
   /** By session: the ephemerals among the predictions. */
   readonly #ephemerals = new Map<bigint, Set<string>>()
-  /** Touched paths in zxid order, to be forgotten once applied. */
-  #touched: { zxid: bigint; path: string }[] = []
+  /** All that is foreseen, in zxid order, to be forgotten once applied. */
+  #foreseen: ForeseenNode[] = []
   #forgotten = 0
+  /** For further use. */
+  readonly #unused: ForeseenNode[] = []
   readonly #digest = new DigestSum()
   readonly #digests: boolean
   /** Inside a multi: predictions as they were before it. */
-  #undo: Map<string, Prediction | undefined> | null = null
+  #undo: Map<string, ForeseenNode | undefined> | null = null
 
   constructor(tree: DataTree, options: { digests: boolean }) {
     this.#tree = tree
@@ -107,27 +167,66 @@ export class Outlook {
   }
 
   /** What the digest of the tree will be. */
-  get digest(): bigint {
-    return this.#digest.value
+  get digest(): TreeDigest {
+    return this.#digest.halves
   }
 
   get(path: string): NodeView | null {
-    const prediction = this.#predictions.get(path)
-    if (prediction !== undefined) return prediction.node
+    const foreseen = this.#predictions.get(path)
+    if (foreseen !== undefined) return foreseen.isGone ? null : foreseen
     return this.#tree.nodes.get(path) ?? null
   }
 
-  /** The znode, foreseen as `before` until now, will be like this (null: gone) after transaction `zxid`. */
-  set(path: string, zxid: bigint, before: NodeView | null, node: ForeseenNode | null): void {
-    if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
+  /** A znode as it is foreseen until now, to be changed. */
+  draft(node: NodeView, data: Buffer | null = node.data): ForeseenNode {
+    const draft = this.#blank()
+    draft.copy(node, data)
+    return draft
+  }
+
+  /** One that is yet to be made. */
+  draftNew(
+    path: string,
+    data: Buffer | null,
+    acl: readonly Acl[],
+    owner: bigint,
+    zxid: bigint,
+    ms: number,
+  ): ForeseenNode {
+    const draft = this.#blank()
+    draft.create(path, data, acl, owner, zxid, ms)
+    return draft
+  }
+
+  #blank(): ForeseenNode {
+    return this.#unused.pop() ?? new ForeseenNode()
+  }
+
+  /** The znode, foreseen as `before` until now, will be like this after transaction `zxid`. */
+  set(path: string, zxid: bigint, before: NodeView | null, node: ForeseenNode): void {
     if (this.#digests) {
-      if (node !== null) node.digest = nodeDigest(node)
-      this.#digest.add((node?.digest ?? 0) - (before?.digest ?? 0))
+      node.digest = nodeDigest(node)
+      this.#digest.add(node.digest - (before?.digest ?? 0))
     }
-    this.#predictions.set(path, { zxid, node })
-    if (node !== null) this.#addOwned(path, node.ephemeralOwner)
-    else if (before !== null) this.#removeOwned(path, before.ephemeralOwner)
-    this.#touched.push({ zxid, path })
+    this.#foresee(path, zxid, node)
+    if (node.hasOwner) this.#addOwned(path, node.ephemeralOwner)
+  }
+
+  /** The znode, foreseen as `before` until now, will be gone. */
+  remove(path: string, zxid: bigint, before: NodeView): void {
+    const node = this.#blank()
+    node.isGone = true
+    this.#digest.add(-before.digest)
+    this.#removeOwned(path, before.ephemeralOwner)
+    this.#foresee(path, zxid, node)
+  }
+
+  #foresee(path: string, zxid: bigint, node: ForeseenNode): void {
+    if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
+    node.path = path
+    node.zxid = zxid
+    this.#predictions.set(path, node)
+    this.#foreseen.push(node)
   }
 
   /** Ephemerals `sessionId` will own. */
@@ -151,11 +250,10 @@ export class Outlook {
     if (paths?.delete(path) && paths.size === 0) this.#ephemerals.delete(owner)
   }
 
-  /** Nothing is foreseen of this path any more. */
-  #forget(path: string): void {
-    const node = this.#predictions.get(path)?.node ?? null
-    this.#predictions.delete(path)
-    if (node !== null) this.#removeOwned(path, node.ephemeralOwner)
+  /** This is foreseen no more. */
+  #forget(node: ForeseenNode): void {
+    this.#predictions.delete(node.path)
+    if (!node.isGone && node.hasOwner) this.#removeOwned(node.path, node.ephemeralOwner)
   }
 
   /** The paths of a znode and of everything that will be below it; null if they are more than about `most`. */
@@ -166,9 +264,9 @@ export class Outlook {
       if (paths.size === most) return null
       paths.add(node.path)
     }
-    for (const [at, { node }] of this.#predictions) {
+    for (const [at, { isGone }] of this.#predictions) {
       if (at !== path && !at.startsWith(`${path}/`)) continue
-      if (node === null) paths.delete(at)
+      if (isGone) paths.delete(at)
       else paths.add(at)
     }
     return paths
@@ -177,11 +275,12 @@ export class Outlook {
   /** How many znodes, and bytes of data, `path` and what is below it will have more than now. */
   growthBelow(path: string): { count: number; bytes: number } {
     const growth = { count: 0, bytes: 0 }
-    for (const [at, { node }] of this.#predictions) {
+    for (const [at, foreseen] of this.#predictions) {
       if (!at.startsWith(path) || (at.length > path.length && at[path.length] !== '/')) continue
       const now = this.#tree.nodes.get(at)
-      growth.count += (node === null ? 0 : 1) - (now === undefined ? 0 : 1)
-      growth.bytes += (node?.data?.length ?? 0) - (now?.data?.length ?? 0)
+      growth.count += (foreseen.isGone ? 0 : 1) - (now === undefined ? 0 : 1)
+      growth.bytes +=
+        (foreseen.isGone ? 0 : Math.max(0, foreseen.dataLength)) - Math.max(0, now?.dataLength ?? 0)
     }
     return growth
   }
@@ -190,19 +289,19 @@ export class Outlook {
    * Runs the parts of a multi. If one throws, everything they foresaw is taken back and the error goes on.
    */
   allOrNothing<T>(parts: () => T): T {
-    const { digest } = this
-    const length = this.#touched.length
+    const digest = this.#digest.value
+    const { length } = this.#foreseen
     this.#undo = new Map()
     try {
       return parts()
     } catch (error) {
-      for (const [path, prediction] of this.#undo) {
-        this.#forget(path)
-        if (prediction === undefined) continue
-        this.#predictions.set(path, prediction)
-        if (prediction.node !== null) this.#addOwned(path, prediction.node.ephemeralOwner)
+      for (const [path, before] of this.#undo) {
+        this.#forget(this.#predictions.get(path)!)
+        if (before === undefined) continue
+        this.#predictions.set(path, before)
+        if (!before.isGone && before.hasOwner) this.#addOwned(path, before.ephemeralOwner)
       }
-      this.#touched.length = length
+      this.#foreseen.length = length
       this.#digest.value = digest
       throw error
     } finally {
@@ -212,16 +311,18 @@ export class Outlook {
 
   /** Everything up to `zxid` is in the tree now. */
   applied(zxid: bigint): void {
-    while (this.#forgotten < this.#touched.length && this.#touched[this.#forgotten]!.zxid <= zxid) {
-      const { path } = this.#touched[this.#forgotten++]!
-      const prediction = this.#predictions.get(path)
-      if (prediction !== undefined && prediction.zxid <= zxid) this.#forget(path)
+    while (this.#forgotten < this.#foreseen.length && this.#foreseen[this.#forgotten]!.zxid <= zxid) {
+      const node = this.#foreseen[this.#forgotten++]!
+      // Unless something newer is foreseen of the path.
+      if (this.#predictions.get(node.path) === node) this.#forget(node)
+      node.clear()
+      if (this.#unused.length < keptNodes) this.#unused.push(node)
     }
-    if (this.#forgotten === this.#touched.length) {
-      this.#touched = []
+    if (this.#forgotten === this.#foreseen.length) {
+      this.#foreseen.length = 0
       this.#forgotten = 0
     } else if (this.#forgotten > 4096) {
-      this.#touched = this.#touched.slice(this.#forgotten)
+      this.#foreseen = this.#foreseen.slice(this.#forgotten)
       this.#forgotten = 0
     }
   }

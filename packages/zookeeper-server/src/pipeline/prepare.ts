@@ -1,4 +1,4 @@
-import { ByteReader, MalformedBytesError } from '@vivarium/bytes'
+import { ByteReader, MalformedBytesError, type Span } from '@vivarium/bytes'
 import { assert } from '@vivarium/platform'
 import {
   type Acl,
@@ -27,14 +27,13 @@ import {
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
 import { configPath, type DataTree } from '../data-tree.ts'
-import { digestVersion, pathCrcOf } from '../digest.ts'
 import { containerOwner, maxTtlMs, ownerKind, ttlOwner } from '../ephemeral-owner.ts'
 import { limitsOf, parseQuota, statsOf } from '../quotas.ts'
 import { Refusal } from '../refusal.ts'
 import type { Session, SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
-import { ForeseenNode, type NodeView, Outlook } from './outlook.ts'
+import { type NodeView, Outlook } from './outlook.ts'
 
 /** A write that waits for its place in the order. */
 export interface WriteRequest {
@@ -42,7 +41,7 @@ export interface WriteRequest {
   readonly xid: number
   readonly opCode: number
   /** The request record, without its header. */
-  readonly body: Buffer
+  readonly body: Span
   readonly identities: readonly Id[]
   /** Where the request came from; must be where its session is. null: from the server itself. */
   readonly owner: unknown
@@ -52,6 +51,8 @@ export interface WriteRequest {
 export interface Prepared extends Entry {
   /** Its bytes. */
   readonly entry: Buffer
+  /** Of the request it was made of. */
+  readonly owner: unknown
 }
 
 export interface PrepareOptions {
@@ -121,11 +122,8 @@ export class Preparer {
       time: this.#timeOf(wallMs),
       type: loggedCode(txn, request.opCode),
     }
-    const digest =
-      this.#options.digests && txn.type !== 'error'
-        ? { version: digestVersion, treeDigest: BigInt.asIntN(64, this.#outlook.digest) }
-        : null
-    return { header, txn, digest, entry: encodeEntry(header, txn, digest) }
+    const digest = this.#options.digests && txn.type !== 'error' ? this.#outlook.digest : null
+    return { header, txn, digest, entry: encodeEntry(header, txn, digest), owner: request.owner }
   }
 
   /** Many writes share a millisecond. */
@@ -140,7 +138,7 @@ export class Preparer {
   #judge(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
     switch (request.opCode) {
       case opCode.createSession: {
-        const { timeOut } = createSessionTxn.read(new ByteReader(request.body))
+        const { timeOut } = createSessionTxn.read(request.body.reader())
         return { type: 'createSession', timeOut }
       }
       case opCode.closeSession:
@@ -153,12 +151,11 @@ export class Preparer {
       case extensionOpCode.deleteRecursive:
         return this.#deleteRecursive(request, zxid)
       default:
-        return this.#single(request, request.opCode, request.body, zxid, wallMs)
+        return this.#single(request, request.opCode, request.body.reader(), zxid, wallMs)
     }
   }
 
-  #single(request: WriteRequest, code: number, body: Buffer, zxid: bigint, wallMs: number): Txn {
-    const reader = new ByteReader(body)
+  #single(request: WriteRequest, code: number, reader: ByteReader, zxid: bigint, wallMs: number): Txn {
     switch (code) {
       case opCode.create:
       case opCode.create2:
@@ -182,7 +179,7 @@ export class Preparer {
         this.#checkAccess(node.acl, permission.WRITE, request)
         this.#checkQuota(path, 0, (data?.length ?? 0) - Math.max(0, node.dataLength))
         const next = checkedVersion(node.version, version)
-        const after = new ForeseenNode(node, data)
+        const after = this.#outlook.draft(node, data)
         after.version = next
         after.mzxid = zxid
         after.mtimeMs = wallMs
@@ -197,7 +194,7 @@ export class Preparer {
         const node = this.#existing(path)
         this.#checkAccess(node.acl, permission.ADMIN, request)
         const next = checkedVersion(node.aversion, version)
-        const after = new ForeseenNode(node)
+        const after = this.#outlook.draft(node)
         after.acl = acl
         after.aversion = next
         this.#outlook.set(path, zxid, node, after)
@@ -253,12 +250,12 @@ export class Preparer {
         : ephemeral
           ? request.sessionId
           : 0n
-    const parentAfter = new ForeseenNode(parent)
+    const parentAfter = this.#outlook.draft(parent)
     parentAfter.cversion = parentCVersion
     parentAfter.childCount++
     parentAfter.pzxid = zxid
     this.#outlook.set(parentPath, zxid, parent, parentAfter)
-    this.#outlook.set(path, zxid, null, newNode(path, data, acl, owner, zxid, wallMs))
+    this.#outlook.set(path, zxid, null, this.#outlook.draftNew(path, data, acl, owner, zxid, wallMs))
     if (isContainer) return { type: 'createContainer', path, data, acl, parentCVersion }
     if (code === opCode.createTTL) return { type: 'createTtl', path, data, acl, parentCVersion, ttl }
     return { type: 'create', path, data, acl, ephemeral, parentCVersion }
@@ -292,7 +289,7 @@ export class Preparer {
 
   /** Becomes a multi, which servers of any kind and age can apply. */
   #deleteRecursive(request: WriteRequest, zxid: bigint): Txn {
-    const { path } = deleteRecursiveRequest.read(new ByteReader(request.body))
+    const { path } = deleteRecursiveRequest.read(request.body.reader())
     this.#checkSession(request)
     if (
       parentOf(path) === null ||
@@ -335,11 +332,11 @@ export class Preparer {
     const parentPath = parentOf(path)!
     const parent = this.#outlook.get(parentPath)
     assert(parent !== null, 'a znode that is there has a parent')
-    const parentAfter = new ForeseenNode(parent)
+    const parentAfter = this.#outlook.draft(parent)
     parentAfter.childCount--
     parentAfter.pzxid = zxid
     this.#outlook.set(parentPath, zxid, parent, parentAfter)
-    this.#outlook.set(path, zxid, this.#outlook.get(path), null)
+    this.#outlook.remove(path, zxid, this.#outlook.get(path)!)
   }
 
   #closeSession(sessionId: bigint, zxid: bigint): Txn {
@@ -354,10 +351,10 @@ export class Preparer {
     this.#checkSession(request)
     const { reconfigure } = this.#options
     if (reconfigure === null) throw new Refusal(errorCode.RECONFIGDISABLED)
-    const text = reconfigure(reconfigRequest.read(new ByteReader(request.body)), zxid)
+    const text = reconfigure(reconfigRequest.read(request.body.reader()), zxid)
     const node = this.#existing(configPath)
     this.#checkAccess(node.acl, permission.WRITE, request)
-    const after = new ForeseenNode(node)
+    const after = this.#outlook.draft(node)
     after.data = Buffer.from(text)
     after.mzxid = zxid
     after.mtimeMs = wallMs
@@ -366,7 +363,7 @@ export class Preparer {
   }
 
   #multi(request: WriteRequest, zxid: bigint, wallMs: number): Txn {
-    const ops = readMultiRequest(new ByteReader(request.body))
+    const ops = readMultiRequest(request.body.reader())
     if (ops.some(op => op.type === opCode.getData || op.type === opCode.getChildren))
       throw new Refusal(errorCode.MARSHALLINGERROR)
     // Apache finds a create mode that does not exist while it reads the request, not while it carries it out.
@@ -376,7 +373,10 @@ export class Preparer {
     try {
       this.#outlook.allOrNothing(() => {
         for (const op of ops)
-          parts.push({ code: op.type, txn: this.#single(request, op.type, op.body, zxid, wallMs) })
+          parts.push({
+            code: op.type,
+            txn: this.#single(request, op.type, new ByteReader(op.body), zxid, wallMs),
+          })
       })
     } catch (error) {
       const code = codeOf(error)
@@ -496,29 +496,4 @@ function checkedVersion(current: number, expected: number): number {
 /** Ten digits; a counter past 2³¹−1 goes on at −2³¹, sign first. */
 function sequenceSuffix(cversion: number): string {
   return cversion < 0 ? `-${String(-cversion).padStart(9, '0')}` : String(cversion).padStart(10, '0')
-}
-
-function newNode(
-  path: string,
-  data: Buffer | null,
-  acl: readonly Acl[],
-  ephemeralOwner: bigint,
-  zxid: bigint,
-  timeMs: number,
-): ForeseenNode {
-  return new ForeseenNode({
-    data,
-    acl,
-    czxid: zxid,
-    mzxid: zxid,
-    pzxid: zxid,
-    ctimeMs: timeMs,
-    mtimeMs: timeMs,
-    version: 0,
-    cversion: 0,
-    aversion: 0,
-    ephemeralOwner,
-    childCount: 0,
-    pathCrc: pathCrcOf(Buffer.from(path)),
-  })
 }

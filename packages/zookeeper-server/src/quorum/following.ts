@@ -3,6 +3,7 @@ import { type Address, assert, formatAddress, type Timer } from '@vivarium/platf
 import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
+import type { LogListener } from '../persistence/txn-log.ts'
 import { decodeEntry, type Entry } from '../txn.ts'
 import { connectToAny } from './addresses.ts'
 import {
@@ -28,7 +29,7 @@ export interface Master extends Address {
 }
 
 /** Carries out what zab's Learner asks, for as long as this server follows (or observes) one leader. */
-export class Following implements Quorum, Upstream {
+export class Following implements Quorum, Upstream, LogListener {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
   /** Transactions that were received and not committed yet. */
@@ -77,7 +78,7 @@ export class Following implements Quorum, Upstream {
         if (!this.#isObserver && context.observerMaster.port > 0)
           this.#observers = new ObserverMaster(context, this.#learner.epoch!, this)
       },
-      append: (zxid, entry) => replica.append(zxid, entry as Buffer, () => this.#durable(zxid)),
+      append: (zxid, entry) => replica.append(zxid, entry as Buffer, this),
       commit: (zxid, entry) => {
         replica.commit(zxid, entry as Buffer, this.#takeDecoded(zxid))
         this.#observers?.commit(zxid, entry as Buffer, this.#nextLeader)
@@ -100,7 +101,7 @@ export class Following implements Quorum, Upstream {
     return decoded
   }
 
-  #durable(zxid: bigint): void {
+  durable(zxid: bigint): void {
     if (!this.#isObserver) this.#stream?.send(packetType.ACK, zxid)
   }
 
@@ -247,7 +248,7 @@ export class Following implements Quorum, Upstream {
         return
       case 'adopt-history': {
         for (const { zxid, entry } of work.committed) {
-          if (!work.afterRestore) replica.append(zxid, entry as Buffer, () => {})
+          if (!work.afterRestore) replica.append(zxid, entry as Buffer, null)
           replica.applyTentatively(entry as Buffer)
           this.#decoded.delete(zxid)
         }

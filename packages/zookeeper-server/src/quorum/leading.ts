@@ -2,6 +2,7 @@ import { MalformedBytesError } from '@vivarium/bytes'
 import { background, type Listener, type Timer } from '@vivarium/platform'
 import { Leader, type Reconfiguration, type Sid } from '@vivarium/zab'
 import { counterOf, errorCode, formatZxid, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
+import type { LogListener } from '../persistence/txn-log.ts'
 import { Refusal } from '../refusal.ts'
 import { listenOnAny } from './addresses.ts'
 import {
@@ -28,7 +29,7 @@ const lastCounter = 0xffff_ffffn
 const maxQueuedBytes = 256 * 1024 * 1024
 
 /** Carries out what zab's Leader asks, for as long as this server leads. */
-export class Leading implements Quorum, LearnerMaster {
+export class Leading implements Quorum, LearnerMaster, LogListener {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
   readonly #leader: Leader
@@ -262,18 +263,25 @@ export class Leading implements Quorum, LearnerMaster {
   }
 
   #propose(zxid: bigint, entry: Buffer): void {
-    const { replica, myId, clock } = this.#context
     const { proposalSizes } = this
     proposalSizes.last = entry.length
     proposalSizes.max = Math.max(proposalSizes.max, entry.length)
     proposalSizes.min = proposalSizes.min === -1 ? entry.length : Math.min(proposalSizes.min, entry.length)
     for (const learner of this.#learners) learner.propose(zxid, entry)
-    const ack = () => this.#leader.ack(myId, zxid, clock.monotonicMs())
-    replica.append(zxid, entry, () => {
-      if (this.#ownAcks === null) ack()
-      // Should that fail, this server stops: whoever began it has been told.
-      else void this.#ownAcks.then(ack, () => {})
-    })
+    this.#context.replica.append(zxid, entry, this)
+  }
+
+  durable(zxid: bigint): void {
+    if (this.#ownAcks === null) return this.#acknowledge(zxid)
+    // Should that fail, this server stops: whoever began it has been told.
+    void this.#ownAcks.then(
+      () => this.#acknowledge(zxid),
+      () => {},
+    )
+  }
+
+  #acknowledge(zxid: bigint): void {
+    this.#leader.ack(this.#context.myId, zxid, this.#nowMs)
   }
 
   /** `nextLeader`: of the configuration that this transaction puts in force. */

@@ -1,4 +1,5 @@
 import type { Id, ReconfigRequest } from '@vivarium/zookeeper-protocol'
+import type { LogListener } from '../persistence/txn-log.ts'
 import type { Entry } from '../txn.ts'
 
 /**
@@ -21,10 +22,10 @@ export interface Replica {
   readonly lastProcessedZxid: bigint
 
   /**
-   * Appends a transaction to the log. `onDurable` is called, in order, once it survives a power loss; many appends
-   * share one fdatasync. A failed fsync is never reported as success: the server stops instead.
+   * Appends a transaction to the log. The listener is told, in order, once it survives a power loss; many appends share
+   * one fdatasync. A failed fsync is never reported as success: the server stops instead.
    */
-  append(zxid: bigint, entry: Buffer, onDurable: () => void): void
+  append(zxid: bigint, entry: Buffer, listener: LogListener | null): void
 
   /** Resolves when everything appended so far is durable. */
   flush(): Promise<void>

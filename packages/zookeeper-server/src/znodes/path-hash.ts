@@ -1,4 +1,4 @@
-/** A path's bytes in UTF-8, valid until the next call, and their hash. */
+/** A path's bytes in UTF-8 and their hash, valid until the next path is hashed. */
 export interface HashedPath {
   bytes: Buffer
   start: number
@@ -14,6 +14,7 @@ const prime = 0x0100_0193
  */
 export class PathHasher {
   readonly #seed: number
+  readonly #hashed: HashedPath = { bytes: Buffer.alloc(0), start: 0, length: 0, hash: 0 }
   #scratch = Buffer.allocUnsafeSlow(1024)
 
   constructor(seed: number) {
@@ -31,7 +32,7 @@ export class PathHasher {
       scratch[at] = code
       hash = Math.imul(hash ^ code, prime)
     }
-    return { bytes: scratch, start: 0, length, hash: mixed(hash) }
+    return this.#result(scratch, 0, length, hash)
   }
 
   #ofWideString(path: string): HashedPath {
@@ -42,7 +43,16 @@ export class PathHasher {
   ofBytes(bytes: Buffer, start: number, length: number): HashedPath {
     let hash = this.#seed
     for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
-    return { bytes, start, length, hash: mixed(hash) }
+    return this.#result(bytes, start, length, hash)
+  }
+
+  #result(bytes: Buffer, start: number, length: number, hash: number): HashedPath {
+    const hashed = this.#hashed
+    hashed.bytes = bytes
+    hashed.start = start
+    hashed.length = length
+    hashed.hash = mixed(hash)
+    return hashed
   }
 }
 

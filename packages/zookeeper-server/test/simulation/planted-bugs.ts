@@ -32,9 +32,9 @@ export const plantedBugs: Record<string, () => void> = {
       TxnLog.prototype,
       'append',
       append =>
-        function (this: TxnLog, zxid, entry, onDurable) {
+        function (this: TxnLog, zxid, entry, listener) {
           append.call(this, zxid, entry, null)
-          if (onDurable !== null) queueMicrotask(onDurable)
+          queueMicrotask(() => listener?.durable(zxid, entry))
         },
     ),
   'acknowledges a database before it is durable': () =>
@@ -134,7 +134,8 @@ export const plantedBugs: Record<string, () => void> = {
       'prepare',
       prepare =>
         function (this: Preparer, request, wallMs) {
-          if (request.opCode === opCode.setData) request.body.writeInt32BE(-1, request.body.length - 4)
+          const { opCode: code, body } = request
+          if (code === opCode.setData) body.bytes.writeInt32BE(-1, body.end - 4)
           return prepare.call(this, request, wallMs)
         },
     ),
