@@ -12,6 +12,7 @@ export {
   readConfig,
 } from './config.ts'
 export type { Disk, DiskFile } from './disk.ts'
+export { Fifo } from './fifo.ts'
 export { type JvmFlags, readJvmFlags } from './jvm-flags.ts'
 export {
   createLog,

@@ -1,4 +1,4 @@
-import { assert } from '@vivarium/platform'
+import { assert, Fifo } from '@vivarium/platform'
 import { joint, type QuorumRule, type Sid } from './quorum.ts'
 
 /** What a leader asks of the world. Called in the order in which it must be carried out. */
@@ -79,13 +79,12 @@ export class Leader {
   readonly #awaitingSync = new Map<Sid, bigint>()
   #isEpochCurrent = false
   readonly #newLeaderAcks = new Set<Sid>()
-  #outstanding: Proposal[] = []
-  #outstandingHead = 0
+  readonly #outstanding = new Fifo<Proposal>()
   #lastProposed: bigint
   #lastCommitted: bigint
   /** Highest transaction each server has on disk. */
   readonly #acked = new Map<Sid, bigint>()
-  readonly #syncs: { zxid: bigint; round: number; onSynced: () => void }[] = []
+  readonly #syncs = new Fifo<{ zxid: bigint; round: number; onSynced: () => void }>()
   #round = 0
   /** The newest round each learner has answered. */
   readonly #confirmed = new Map<Sid, number>()
@@ -130,12 +129,12 @@ export class Leader {
   }
 
   get outstandingCount(): number {
-    return this.#outstanding.length - this.#outstandingHead
+    return this.#outstanding.length
   }
 
   /** Proposed and not committed, oldest first: what a learner that joins now must get as well. */
   outstanding(): readonly Proposal[] {
-    return this.#outstanding.slice(this.#outstandingHead)
+    return [...this.#outstanding]
   }
 
   // ---- discovery ---------------------------------------------------------------------------------------------------------
@@ -305,21 +304,14 @@ export class Leader {
   }
 
   #commitUpTo(durable: bigint): void {
-    while (this.#outstandingHead < this.#outstanding.length && this.#phase === 'broadcast') {
-      const { zxid, entry } = this.#outstanding[this.#outstandingHead]!
-      if (zxid > durable) break
-      this.#outstandingHead++
+    for (let oldest = this.#outstanding.peek(); oldest !== undefined; oldest = this.#outstanding.peek()) {
+      const { zxid, entry } = oldest
+      if (zxid > durable || this.#phase !== 'broadcast') return
+      this.#outstanding.shift()
       this.#lastCommitted = zxid
       if (zxid === this.#nextZxid) this.#commitReconfiguration(this.#next!, zxid, entry)
       else this.#effects.commit(zxid, entry)
       if (this.#syncs.length > 0) this.#answerSyncs()
-    }
-    if (this.#outstandingHead === this.#outstanding.length) {
-      this.#outstanding = []
-      this.#outstandingHead = 0
-    } else if (this.#outstandingHead > 4096) {
-      this.#outstanding = this.#outstanding.slice(this.#outstandingHead)
-      this.#outstandingHead = 0
     }
   }
 
@@ -382,7 +374,7 @@ export class Leader {
   }
 
   #answerSyncs(): void {
-    for (let oldest = this.#syncs[0]; oldest !== undefined; oldest = this.#syncs[0]) {
+    for (let oldest = this.#syncs.peek(); oldest !== undefined; oldest = this.#syncs.peek()) {
       if (oldest.zxid > this.#lastCommitted || this.#phase !== 'broadcast') return
       const followers = [this.#myId]
       for (const [sid, round] of this.#confirmed) if (round >= oldest.round) followers.push(sid)

@@ -5,6 +5,7 @@ import {
   background,
   type Clock,
   type Connection,
+  Fifo,
   type Log,
   type Network,
   type Random,
@@ -24,7 +25,6 @@ import {
   type WatcherEvent,
   watcherEvent,
 } from '@vivarium/zookeeper-protocol'
-import { Fifo } from './fifo.ts'
 import { type Event, Lifecycle, type Output, type State } from './lifecycle.ts'
 
 /** Answers may be longer than what a server accepts; beyond this something is wrong. */

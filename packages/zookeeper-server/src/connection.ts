@@ -1,5 +1,5 @@
 import { ByteReader, FrameDecoder, MalformedBytesError, Span } from '@vivarium/bytes'
-import type { Clock, Connection, Log } from '@vivarium/platform'
+import { type Clock, type Connection, Fifo, type Log } from '@vivarium/platform'
 import {
   authPacket,
   type ConnectRequest,
@@ -87,7 +87,7 @@ export class ClientConnection implements Watcher {
   #state: 'new' | 'connecting' | 'serving' | 'closed' = 'new'
   #firstBytes: Buffer = Buffer.alloc(0)
   #early: Span[] = []
-  #queue: PendingOperation[] = []
+  readonly #queue = new Fifo<PendingOperation>()
   /** The connect request has come; its answer may be out still. */
   #knowsConnect = false
   #knowsReadOnly = false
@@ -141,7 +141,7 @@ export class ClientConnection implements Watcher {
 
   /** xids of writes whose transaction is still to come, oldest first. */
   unansweredWrites(): number[] {
-    return this.#queue.filter(o => o.isWaiting && !isSync(o.opCode)).map(o => o.xid)
+    return [...this.#queue].filter(o => o.isWaiting && !isSync(o.opCode)).map(o => o.xid)
   }
 
   get hasSession(): boolean {
@@ -466,7 +466,7 @@ export class ClientConnection implements Watcher {
 
   /** The transaction of the oldest waiting write has been applied. False if it is none of this connection's. */
   committed(xid: number, code: number, applied: Applied, zxid: bigint): boolean {
-    const operation = this.#queue[0]
+    const operation = this.#queue.peek()
     if (operation === undefined || !operation.isWaiting || operation.xid !== xid || isSync(operation.opCode))
       return false
     this.#queue.shift()
@@ -498,19 +498,20 @@ export class ClientConnection implements Watcher {
     operation.isWaiting = false
     operation.verdict = verdict
     this.#host.finished(operation)
-    if (this.#queue[0] === operation) this.#answerReadsInTurn()
+    if (this.#queue.peek() === operation) this.#answerReadsInTurn()
   }
 
   /** Everything committed when the sync was asked for is here. */
   synced(operation: PendingOperation): void {
     operation.isWaiting = false
     this.#host.finished(operation)
-    if (this.#queue[0] === operation) this.#answerReadsInTurn()
+    if (this.#queue.peek() === operation) this.#answerReadsInTurn()
   }
 
   #answerReadsInTurn(): void {
-    while (this.#queue.length > 0 && !this.#queue[0]!.isWaiting && this.#state === 'serving') {
-      const operation = this.#queue.shift()!
+    for (let operation = this.#queue.peek(); operation !== undefined; operation = this.#queue.peek()) {
+      if (operation.isWaiting || this.#state !== 'serving') break
+      this.#queue.shift()
       this.#host.largeRequests.release(operation.largeBytes)
       if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
       else if (operation.opCode === opCode.sync) this.#answerSync(operation)
@@ -621,8 +622,7 @@ export class ClientConnection implements Watcher {
   #closed(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    const left = this.#queue
-    this.#queue = []
+    const left = this.#queue.takeAll()
     this.#early = []
     this.#host.closed(this)
     this.#host.largeRequests.release(this.#expected)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
+import { CommittedLog } from './committed-log.ts'
 import { type Applied, DataTree } from './data-tree.ts'
 import { digestVersion, type TreeDigest } from './digest.ts'
 import { DataError } from './persistence/data-error.ts'
@@ -40,7 +41,7 @@ export class Database {
   /** Global sessions and their timeouts, as replicated. */
   sessions = new Map<bigint, number>()
   /** The newest committed transactions, oldest first: what learners are brought up to date with. */
-  readonly committedLog: CommittedTxn[] = []
+  readonly committedLog: CommittedLog
   readonly #world: DatabaseWorld
   readonly #log: Log
   readonly #settings: ServerSettings
@@ -87,6 +88,7 @@ export class Database {
       },
       onFailure,
     )
+    this.committedLog = new CommittedLog(values.commitLogCount)
     this.#drawSnapshotPoint()
   }
 
@@ -152,7 +154,7 @@ export class Database {
     await this.#txnLog.close()
     this.tree.reset()
     this.sessions = new Map()
-    this.committedLog.length = 0
+    this.committedLog.clear()
     this.#lastLoggedZxid = 0n
     this.#isRestored = false
   }
@@ -180,10 +182,7 @@ export class Database {
     else if (txn.type === 'closeSession') this.sessions.delete(header.clientId)
     const applied = this.tree.apply(header, txn, this.watches)
     if (digest !== null && this.#settings.values['digest.enabled']) this.#compareDigest(header.zxid, digest)
-    this.committedLog.push({ zxid: header.zxid, entry })
-    if (this.committedLog.length >= this.#settings.values.commitLogCount * 2) {
-      this.committedLog.splice(0, this.committedLog.length - this.#settings.values.commitLogCount)
-    }
+    this.committedLog.push(header.zxid, entry)
     this.#stats.commits++
     return applied
   }
@@ -310,7 +309,7 @@ export class Database {
   async restore(zxid: bigint, stream: ByteSource): Promise<void> {
     this.sessions = await deserializeDatabase(stream, this.tree)
     this.tree.lastProcessedZxid = zxid
-    this.committedLog.length = 0
+    this.committedLog.clear()
     this.#lastLoggedZxid = zxid
     this.#isRestored = true
     this.#fuzzyTxns = maxFuzzyTxns
@@ -399,7 +398,8 @@ export class Database {
       trustEmpty: this.#settings.values['snapshot.trust.empty'],
     })
     this.sessions = recovered.sessions
-    this.committedLog.splice(0, this.committedLog.length, ...recovered.committed)
+    this.committedLog.clear()
+    for (const { zxid, entry } of recovered.committed) this.committedLog.push(zxid, entry)
     this.#lastLoggedZxid = recovered.lastZxid
     // What is logged from now on would seem to follow it. A crash may have kept it from being removed before.
     if (recovered.isLogStale) await this.#removeLogs()

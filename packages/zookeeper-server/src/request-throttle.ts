@@ -1,3 +1,4 @@
+import { Fifo } from '@vivarium/platform'
 import { errorCode, opCode } from '@vivarium/zookeeper-protocol'
 import type { ClientConnection, PendingOperation } from './connection.ts'
 import type { ServerSettings } from './settings.ts'
@@ -19,7 +20,7 @@ export class RequestThrottle {
   readonly #nowMs: () => number
   readonly #process: (connection: ClientConnection, operation: PendingOperation) => void
   readonly #inProcess = new Set<PendingOperation>()
-  #waiting: Waiting[] = []
+  readonly #waiting = new Fifo<Waiting>()
 
   /** `process`: puts a request into the pipeline. */
   constructor(

@@ -315,7 +315,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   get committedLog(): readonly CommittedTxn[] {
-    return this.#database.committedLog
+    return this.#database.committedLog.txns
   }
 
   append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {

@@ -1,5 +1,5 @@
 import { MalformedBytesError, Span } from '@vivarium/bytes'
-import type { Clock, Log, Timer } from '@vivarium/platform'
+import { type Clock, Fifo, type Log, type Timer } from '@vivarium/platform'
 import {
   type ConnectRequest,
   createMode,
@@ -61,13 +61,12 @@ export class Serving {
   readonly tracker: SessionTracker | null
   readonly #preparer: Preparer | null
   /** Proposed and not yet committed, in zxid order: spares decoding our own bytes again. */
-  readonly #inFlight: Prepared[] = []
-  #inFlightHead = 0
+  readonly #inFlight = new Fifo<Prepared>()
   /** Learner: by session, xids of writes that were forwarded for connections which are gone, oldest first. */
   readonly #abandoned = new Map<bigint, number[]>()
   /** Learner: sessions heard from since the leader's last ping. */
   #touched = new Map<bigint, number>()
-  readonly #syncs: { connection: ClientConnection; operation: PendingOperation }[] = []
+  readonly #syncs = new Fifo<{ connection: ClientConnection; operation: PendingOperation }>()
   readonly #timers: Timer[] = []
   #expiringMore: Timer | null = null
   #quotaWarnedMs = Number.NEGATIVE_INFINITY
@@ -431,16 +430,9 @@ export class Serving {
   }
 
   #takeInFlight(zxid: bigint): Prepared | null {
-    const oldest = this.#inFlight[this.#inFlightHead]
+    const oldest = this.#inFlight.peek()
     if (oldest === undefined || oldest.header.zxid !== zxid) return null
-    this.#inFlightHead++
-    if (this.#inFlightHead === this.#inFlight.length) {
-      this.#inFlight.length = 0
-      this.#inFlightHead = 0
-    } else if (this.#inFlightHead > 4096) {
-      this.#inFlight.splice(0, this.#inFlightHead)
-      this.#inFlightHead = 0
-    }
+    this.#inFlight.shift()
     return oldest
   }
 
@@ -465,7 +457,7 @@ export class Serving {
 
   /** Requests that wait for their transaction. */
   get inFlightCount(): number {
-    return this.#inFlight.length - this.#inFlightHead
+    return this.#inFlight.length
   }
 }
 

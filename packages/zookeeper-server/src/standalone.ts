@@ -1,3 +1,4 @@
+import { Fifo } from '@vivarium/platform'
 import { errorCode } from '@vivarium/zookeeper-protocol'
 import type { Database } from './database.ts'
 import type { LogListener } from './persistence/txn-log.ts'
@@ -10,7 +11,7 @@ export class StandaloneQuorum implements Quorum, LogListener {
   readonly #commit: (zxid: bigint, entry: Buffer) => void
   #lastProposed = 0n
   #lastCommitted = 0n
-  readonly #waiting: { zxid: bigint; onSynced: () => void }[] = []
+  readonly #waiting = new Fifo<{ zxid: bigint; onSynced: () => void }>()
 
   constructor(database: Database, commit: (zxid: bigint, entry: Buffer) => void) {
     this.#database = database
@@ -25,7 +26,14 @@ export class StandaloneQuorum implements Quorum, LogListener {
   durable(zxid: bigint, entry: Buffer): void {
     this.#lastCommitted = zxid
     this.#commit(zxid, entry)
-    while (this.#waiting.length > 0 && this.#waiting[0]!.zxid <= zxid) this.#waiting.shift()!.onSynced()
+    for (
+      let next = this.#waiting.peek();
+      next !== undefined && next.zxid <= zxid;
+      next = this.#waiting.peek()
+    ) {
+      this.#waiting.shift()
+      next.onSynced()
+    }
   }
 
   reconfigure(): never {

@@ -1,3 +1,4 @@
+import { Fifo } from '@vivarium/platform'
 import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import {
@@ -151,8 +152,7 @@ export class Outlook {
   /** By session: the ephemerals among the predictions. */
   readonly #ephemerals = new Map<bigint, Set<string>>()
   /** All that is foreseen, in zxid order, to be forgotten once applied. */
-  #foreseen: ForeseenNode[] = []
-  #forgotten = 0
+  readonly #foreseen = new Fifo<ForeseenNode>()
   /** For further use. */
   readonly #unused: ForeseenNode[] = []
   readonly #digest = new DigestSum()
@@ -301,7 +301,7 @@ export class Outlook {
         this.#predictions.set(path, before)
         if (!before.isGone && before.hasOwner) this.#addOwned(path, before.ephemeralOwner)
       }
-      this.#foreseen.length = length
+      while (this.#foreseen.length > length) this.#foreseen.pop()
       this.#digest.value = digest
       throw error
     } finally {
@@ -311,19 +311,13 @@ export class Outlook {
 
   /** Everything up to `zxid` is in the tree now. */
   applied(zxid: bigint): void {
-    while (this.#forgotten < this.#foreseen.length && this.#foreseen[this.#forgotten]!.zxid <= zxid) {
-      const node = this.#foreseen[this.#forgotten++]!
+    for (let node = this.#foreseen.peek(); node !== undefined; node = this.#foreseen.peek()) {
+      if (node.zxid > zxid) return
+      this.#foreseen.shift()
       // Unless something newer is foreseen of the path.
       if (this.#predictions.get(node.path) === node) this.#forget(node)
       node.clear()
       if (this.#unused.length < keptNodes) this.#unused.push(node)
-    }
-    if (this.#forgotten === this.#foreseen.length) {
-      this.#foreseen.length = 0
-      this.#forgotten = 0
-    } else if (this.#forgotten > 4096) {
-      this.#foreseen = this.#foreseen.slice(this.#forgotten)
-      this.#forgotten = 0
     }
   }
 }

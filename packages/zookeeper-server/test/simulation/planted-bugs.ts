@@ -88,13 +88,10 @@ export const plantedBugs: Record<string, () => void> = {
       'apply',
       apply =>
         function (this: Database, decoded, entry) {
-          const applied = apply.call(this, decoded, entry)
           const { header } = decoded
-          if (header.zxid % 16n !== 7n) return applied
-          this.committedLog.pop()
+          if (header.zxid % 16n !== 7n) return apply.call(this, decoded, entry)
           const refused = encodeEntry({ ...header, type: opCode.error }, { type: 'error', err: -1 }, null)
-          this.committedLog.push({ zxid: header.zxid, entry: refused })
-          return applied
+          return apply.call(this, decoded, refused)
         },
     ),
   'loses a watch now and then': () =>
