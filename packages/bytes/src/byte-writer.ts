@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
 
 /** Writes big-endian values one after another into a buffer that grows as needed. */
@@ -51,13 +52,13 @@ export class ByteWriter {
   }
 
   int32(value: number): void {
-    const at = this.reserve(4)
-    this.#buffer.writeInt32BE(value, at)
+    if (value !== (value | 0)) throw new RangeError(`${value} is no int32`)
+    this.#word(value, this.reserve(4))
   }
 
   uint32(value: number): void {
-    const at = this.reserve(4)
-    this.#buffer.writeUInt32BE(value, at)
+    if (value !== value >>> 0) throw new RangeError(`${value} is no uint32`)
+    this.#word(value, this.reserve(4))
   }
 
   int64(value: bigint): void {

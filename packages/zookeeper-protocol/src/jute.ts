@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
 import { compile } from './compiler.ts'
 

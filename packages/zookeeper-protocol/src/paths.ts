@@ -6,15 +6,17 @@ export function pathProblem(path: string): string | null {
   if (path[0] !== '/') return 'path does not begin with /'
   if (path === '/') return null
   if (path.endsWith('/')) return 'path ends with /'
+  let hasDot = false
   for (let i = 1; i < path.length; i++) {
     const unit = path.charCodeAt(i)
+    if (unit === 0x2e) hasDot = true
     if (unit === 0x2f) {
       if (path.charCodeAt(i - 1) === 0x2f) return 'path has an empty element'
     } else if (isRefused(unit)) {
       return `path holds the character 0x${unit.toString(16)} at ${i}`
     }
   }
-  if (/\/\.\.?(\/|$)/.test(path)) return 'path has an element . or ..'
+  if (hasDot && /\/\.\.?(\/|$)/.test(path)) return 'path has an element . or ..'
   return null
 }
 

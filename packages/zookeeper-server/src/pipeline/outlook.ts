@@ -1,143 +1,8 @@
 import { Fifo } from '@vivarium/platform'
 import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import {
-  type DigestedNode,
-  DigestSum,
-  digested,
-  digestedStatBytes,
-  nodeDigest,
-  pathCrcOf,
-  setMs,
-  type TreeDigest,
-} from '../digest.ts'
-
-/** A znode as it is, or as it will be once everything proposed so far is applied. */
-export interface NodeView extends DigestedNode {
-  readonly acl: readonly Acl[]
-  readonly version: number
-  readonly cversion: number
-  readonly aversion: number
-  readonly ephemeralOwner: bigint
-  readonly childCount: number
-  readonly digest: number
-}
-
-const noAcl: readonly Acl[] = []
-
-/**
- * A znode of the future: `Outlook.draft` gives one as the znode is before, it is changed, and `Outlook.set` takes it back.
- * Once its transaction is applied it serves another: a write makes no new one.
- */
-export class ForeseenNode implements NodeView {
-  path = ''
-  /** The proposal that makes it so. */
-  zxid = 0n
-  /** What is foreseen is that there is no znode. */
-  isGone = false
-  data: Buffer | null = null
-  acl: readonly Acl[] = noAcl
-  childCount = 0
-  pathCrc = 0
-  digest = 0
-  /** As `writeDigested` writes it. */
-  readonly #stat = new DataView(new ArrayBuffer(digestedStatBytes))
-
-  /** Becomes what `node` is, but with these data. */
-  copy(node: NodeView, data: Buffer | null): void {
-    this.isGone = false
-    this.data = data
-    this.acl = node.acl
-    this.childCount = node.childCount
-    this.pathCrc = node.pathCrc
-    node.writeDigested(this.#stat, 0)
-  }
-
-  /** Becomes a znode that is made now. */
-  create(
-    path: string,
-    data: Buffer | null,
-    acl: readonly Acl[],
-    owner: bigint,
-    zxid: bigint,
-    ms: number,
-  ): void {
-    this.isGone = false
-    this.data = data
-    this.acl = acl
-    this.childCount = 0
-    this.pathCrc = pathCrcOf(Buffer.from(path))
-    const stat = this.#stat
-    for (let at = 0; at < digestedStatBytes; at += 4) stat.setInt32(at, 0)
-    for (const at of [digested.czxid, digested.mzxid, digested.pzxid]) stat.setBigInt64(at, zxid)
-    setMs(stat, digested.ctimeMs, ms)
-    setMs(stat, digested.mtimeMs, ms)
-    stat.setBigInt64(digested.ephemeralOwner, owner)
-  }
-
-  /** Nothing is kept alive by one that waits for its next use. */
-  clear(): void {
-    this.data = null
-    this.acl = noAcl
-  }
-
-  get dataLength(): number {
-    return this.data === null ? -1 : this.data.length
-  }
-
-  copyData(into: Buffer): void {
-    into.set(this.data!)
-  }
-
-  writeDigested(into: DataView, at: number): void {
-    for (let i = 0; i < digestedStatBytes; i += 4) into.setInt32(at + i, this.#stat.getInt32(i))
-  }
-
-  set mzxid(zxid: bigint) {
-    this.#stat.setBigInt64(digested.mzxid, zxid)
-  }
-
-  set pzxid(zxid: bigint) {
-    this.#stat.setBigInt64(digested.pzxid, zxid)
-  }
-
-  set mtimeMs(ms: number) {
-    setMs(this.#stat, digested.mtimeMs, ms)
-  }
-
-  get version(): number {
-    return this.#stat.getInt32(digested.version)
-  }
-
-  set version(version: number) {
-    this.#stat.setInt32(digested.version, version)
-  }
-
-  get cversion(): number {
-    return this.#stat.getInt32(digested.cversion)
-  }
-
-  set cversion(cversion: number) {
-    this.#stat.setInt32(digested.cversion, cversion)
-  }
-
-  get aversion(): number {
-    return this.#stat.getInt32(digested.aversion)
-  }
-
-  set aversion(aversion: number) {
-    this.#stat.setInt32(digested.aversion, aversion)
-  }
-
-  get ephemeralOwner(): bigint {
-    return this.#stat.getBigInt64(digested.ephemeralOwner)
-  }
-
-  get hasOwner(): boolean {
-    const at = digested.ephemeralOwner
-    return (this.#stat.getInt32(at) | this.#stat.getInt32(at + 4)) !== 0
-  }
-}
+import { DigestSum, nodeDigest, type TreeDigest } from '../digest.ts'
+import { ForeseenNode, ForeseenTable, type NodeView } from './foreseen.ts'
 
 /** More than can usually be in flight. */
 const keptNodes = 4096
@@ -148,7 +13,7 @@ const keptNodes = 4096
  */
 export class Outlook {
   readonly #tree: DataTree
-  readonly #predictions = new Map<string, ForeseenNode>()
+  readonly #predictions = new ForeseenTable()
   /** By session: the ephemerals among the predictions. */
   readonly #ephemerals = new Map<bigint, Set<string>>()
   /** All that is foreseen, in zxid order, to be forgotten once applied. */
@@ -172,9 +37,13 @@ export class Outlook {
   }
 
   get(path: string): NodeView | null {
-    const foreseen = this.#predictions.get(path)
+    const foreseen = this.#prediction(path)
     if (foreseen !== undefined) return foreseen.isGone ? null : foreseen
     return this.#tree.nodes.get(path) ?? null
+  }
+
+  #prediction(path: string): ForeseenNode | undefined {
+    return this.#predictions.get(path, this.#tree.nodes.hashOf(path))
   }
 
   /** A znode as it is foreseen until now, to be changed. */
@@ -222,10 +91,11 @@ export class Outlook {
   }
 
   #foresee(path: string, zxid: bigint, node: ForeseenNode): void {
-    if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#predictions.get(path))
+    if (this.#undo !== null && !this.#undo.has(path)) this.#undo.set(path, this.#prediction(path))
     node.path = path
+    node.hash = this.#tree.nodes.hashOf(path)
     node.zxid = zxid
-    this.#predictions.set(path, node)
+    this.#predictions.put(node)
     this.#foreseen.push(node)
   }
 
@@ -250,10 +120,10 @@ export class Outlook {
     if (paths?.delete(path) && paths.size === 0) this.#ephemerals.delete(owner)
   }
 
-  /** This is foreseen no more. */
+  /** This is foreseen no more, unless something newer is of its path already. */
   #forget(node: ForeseenNode): void {
-    this.#predictions.delete(node.path)
-    if (!node.isGone && node.hasOwner) this.#removeOwned(node.path, node.ephemeralOwner)
+    if (this.#predictions.delete(node) && !node.isGone && node.hasOwner)
+      this.#removeOwned(node.path, node.ephemeralOwner)
   }
 
   /** The paths of a znode and of everything that will be below it; null if they are more than about `most`. */
@@ -264,7 +134,7 @@ export class Outlook {
       if (paths.size === most) return null
       paths.add(node.path)
     }
-    for (const [at, { isGone }] of this.#predictions) {
+    for (const { path: at, isGone } of this.#predictions) {
       if (at !== path && !at.startsWith(`${path}/`)) continue
       if (isGone) paths.delete(at)
       else paths.add(at)
@@ -275,7 +145,8 @@ export class Outlook {
   /** How many znodes, and bytes of data, `path` and what is below it will have more than now. */
   growthBelow(path: string): { count: number; bytes: number } {
     const growth = { count: 0, bytes: 0 }
-    for (const [at, foreseen] of this.#predictions) {
+    for (const foreseen of this.#predictions) {
+      const { path: at } = foreseen
       if (!at.startsWith(path) || (at.length > path.length && at[path.length] !== '/')) continue
       const now = this.#tree.nodes.get(at)
       growth.count += (foreseen.isGone ? 0 : 1) - (now === undefined ? 0 : 1)
@@ -296,9 +167,9 @@ export class Outlook {
       return parts()
     } catch (error) {
       for (const [path, before] of this.#undo) {
-        this.#forget(this.#predictions.get(path)!)
+        this.#forget(this.#prediction(path)!)
         if (before === undefined) continue
-        this.#predictions.set(path, before)
+        this.#predictions.put(before)
         if (!before.isGone && before.hasOwner) this.#addOwned(path, before.ephemeralOwner)
       }
       while (this.#foreseen.length > length) this.#foreseen.pop()
@@ -314,8 +185,7 @@ export class Outlook {
     for (let node = this.#foreseen.peek(); node !== undefined; node = this.#foreseen.peek()) {
       if (node.zxid > zxid) return
       this.#foreseen.shift()
-      // Unless something newer is foreseen of the path.
-      if (this.#predictions.get(node.path) === node) this.#forget(node)
+      this.#forget(node)
       node.clear()
       if (this.#unused.length < keptNodes) this.#unused.push(node)
     }

@@ -33,7 +33,8 @@ import { Refusal } from '../refusal.ts'
 import type { Session, SessionTracker } from '../sessions.ts'
 import { type Entry, encodeEntry, type MultiPart, type Txn } from '../txn.ts'
 import { isAllowed, storableAcl } from './access.ts'
-import { type NodeView, Outlook } from './outlook.ts'
+import type { NodeView } from './foreseen.ts'
+import { Outlook } from './outlook.ts'
 
 /** A write that waits for its place in the order. */
 export interface WriteRequest {

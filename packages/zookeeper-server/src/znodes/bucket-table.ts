@@ -2,7 +2,7 @@ import { field, type Rows } from './rows.ts'
 
 const segmentShift = 16
 const segmentLength = 1 << segmentShift
-const firstLevel = 10
+const firstMask = 1023
 /** Buckets per row. */
 const slack = 2
 
@@ -12,8 +12,8 @@ const slack = 2
  */
 export class BucketTable {
   #segments: Uint32Array[] = [new Uint32Array(segmentLength)]
-  /** Buckets 0 … 2^level − 1, of which those before `#split` have been split into two already. */
-  #level = firstLevel
+  /** Buckets 0 … mask, one less than a power of two; those before `#split` have been split into two already. */
+  #mask = firstMask
   #split = 0
   #rowCount = 0
 
@@ -43,18 +43,18 @@ export class BucketTable {
 
   clear(): void {
     this.#segments = [new Uint32Array(segmentLength)]
-    this.#level = firstLevel
+    this.#mask = firstMask
     this.#split = 0
     this.#rowCount = 0
   }
 
   get #count(): number {
-    return 2 ** this.#level + this.#split
+    return this.#mask + 1 + this.#split
   }
 
   #bucketOf(hash: number): number {
-    const bucket = hash & (2 ** this.#level - 1)
-    return bucket < this.#split ? hash & (2 ** (this.#level + 1) - 1) : bucket
+    const bucket = hash & this.#mask
+    return bucket < this.#split ? hash & (2 * this.#mask + 1) : bucket
   }
 
   #splitNext(rows: Rows): void {
@@ -70,8 +70,8 @@ export class BucketTable {
       this.#put(rows, row)
       row = next
     }
-    if (this.#split < 2 ** this.#level) return
-    this.#level++
+    if (this.#split <= this.#mask) return
+    this.#mask = 2 * this.#mask + 1
     this.#split = 0
   }
 

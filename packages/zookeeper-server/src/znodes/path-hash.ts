@@ -15,6 +15,8 @@ const prime = 0x0100_0193
 export class PathHasher {
   readonly #seed: number
   readonly #hashed: HashedPath = { bytes: Buffer.alloc(0), start: 0, length: 0, hash: 0 }
+  /** Whose hash `#hashed` is: most paths are looked up several times in a row. */
+  #last: string | null = null
   #scratch = Buffer.allocUnsafeSlow(1024)
 
   constructor(seed: number) {
@@ -22,6 +24,7 @@ export class PathHasher {
   }
 
   ofString(path: string): HashedPath {
+    if (path === this.#last) return this.#hashed
     const { length } = path
     if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2)
     const scratch = this.#scratch
@@ -32,6 +35,7 @@ export class PathHasher {
       scratch[at] = code
       hash = Math.imul(hash ^ code, prime)
     }
+    this.#last = path
     return this.#result(scratch, 0, length, hash)
   }
 
@@ -42,6 +46,7 @@ export class PathHasher {
 
   ofBytes(bytes: Buffer, start: number, length: number): HashedPath {
     let hash = this.#seed
+    this.#last = null
     for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
     return this.#result(bytes, start, length, hash)
   }

@@ -54,6 +54,11 @@ export class ZnodeStore implements Iterable<Znode> {
     return this.#viewOf(this.#find(this.#hasher.ofString(path)))
   }
 
+  /** The hash a path has here: 32 bits, signed. */
+  hashOf(path: string): number {
+    return this.#hasher.ofString(path).hash | 0
+  }
+
   has(path: string): boolean {
     return this.#find(this.#hasher.ofString(path)) !== 0
   }
