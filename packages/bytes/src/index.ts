@@ -1,5 +1,4 @@
 export { ByteReader, MalformedBytesError } from './byte-reader.ts'
 export { ByteWriter } from './byte-writer.ts'
-export { crc32c } from './crc32c.ts'
 export { FrameDecoder } from './frame-decoder.ts'
 export { Span } from './span.ts'

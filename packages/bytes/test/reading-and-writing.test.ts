@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ByteReader, ByteWriter, crc32c, MalformedBytesError } from '../src/index.ts'
+import { crc32c } from '../src/crc32c.ts'
+import { ByteReader, ByteWriter, MalformedBytesError } from '../src/index.ts'
 
 const safeInteger = fc.maxSafeInteger()
 

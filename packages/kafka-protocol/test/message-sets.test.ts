@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32, gzipSync, zstdCompressSync } from 'node:zlib'
-import { crc32c } from '@vivarium/bytes'
+import { crc32c } from '@vivarium/bytes/crc32c'
 import {
   batchFromMessageSet,
   buildBatch,

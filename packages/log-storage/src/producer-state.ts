@@ -1,4 +1,5 @@
-import { ByteReader, ByteWriter, crc32c, MalformedBytesError } from '@vivarium/bytes'
+import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
+import { crc32c } from '@vivarium/bytes/crc32c'
 import { type BatchCursor, errorCode } from '@vivarium/kafka-protocol'
 import { LogError } from './log-error.ts'
 

@@ -1,4 +1,4 @@
-import { crc32c } from '@vivarium/bytes'
+import { crc32c } from '@vivarium/bytes/crc32c'
 
 /** Size of a batch's header in front of its records. */
 export const batchHeaderBytes = 61
