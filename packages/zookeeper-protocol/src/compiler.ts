@@ -4,18 +4,18 @@ import type { Fields, Type } from './jute.ts'
 const widths: Readonly<Record<string, number>> = { int: 4, long: 8, boolean: 1 }
 
 /**
- * Turns a record's declaration into straight-line code: records in it are read in place, and neighbours of fixed width
- * share one check that their bytes are there. `interpreted` is the same in plain words.
+ * Turns a record's declaration into straight-line code that reads it: records in it are read in place, and neighbours of
+ * fixed width share one check that their bytes are there. `interpreted` is the same in plain words.
  */
-export function compile(
-  name: string,
-  fields: Fields,
-): { read: (reader: ByteReader) => unknown; write: (writer: ByteWriter, value: unknown) => void } {
+export function compileReader(name: string, fields: Fields): (reader: ByteReader) => unknown {
   const types: Type<unknown>[] = []
-  const read = build(`${name}.read`, 'r', readerCode(fields, types), types)
-  const writtenTypes: Type<unknown>[] = []
-  const write = build(`${name}.write`, 'w, v', writerCode(fields, 'v', writtenTypes), writtenTypes)
-  return { read: read as never, write: write as never }
+  return build(`${name}.read`, 'r', readerCode(fields, types), types) as never
+}
+
+/** The same for writing it. */
+export function compileWriter(name: string, fields: Fields): (writer: ByteWriter, value: unknown) => void {
+  const types: Type<unknown>[] = []
+  return build(`${name}.write`, 'w, v', writerCode(fields, 'v', types), types) as never
 }
 
 /** `types` are those whose own methods the code calls, as t0, t1 … */

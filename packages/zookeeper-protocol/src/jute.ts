@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
-import { compile } from './compiler.ts'
+import { compileReader, compileWriter } from './compiler.ts'
 
 /** How one kind of value lies on the wire, in jute, ZooKeeper's serialisation. */
 export interface Type<T> {
@@ -159,8 +159,22 @@ export interface JuteRecord<F extends Fields> extends Type<{ -readonly [N in key
  */
 export function record<F extends Fields>(name: string, fields: F): JuteRecord<F> {
   const minBytes = Object.values(fields).reduce((sum, field) => sum + field.minBytes, 0)
-  const { read, write } = compile(name, fields)
-  return { name, fields, shape: { kind: 'record', name, fields }, minBytes, read, write } as JuteRecord<F>
+  // Compiled when it is first needed: no program needs them all, and none at its start.
+  const made = {
+    name,
+    fields,
+    shape: { kind: 'record' as const, name, fields },
+    minBytes,
+    read: (reader: ByteReader): unknown => {
+      made.read = compileReader(name, fields)
+      return made.read(reader)
+    },
+    write: (writer: ByteWriter, value: unknown): void => {
+      made.write = compileWriter(name, fields)
+      made.write(writer, value)
+    },
+  }
+  return made as JuteRecord<F>
 }
 
 /** The same record, read and written by walking over its fields: what the compiled code must agree with. */
