@@ -17,6 +17,7 @@ import {
 import { isFourLetterWord } from './admin/four-letter-words.ts'
 import type { Applied, DataTree } from './data-tree.ts'
 import type { LargeRequests } from './large-requests.ts'
+import { isSync, type PendingOperation, writeOpCodes } from './pending-operation.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
 import { answerRead, type ReadContext, readOpCodes } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
@@ -53,21 +54,6 @@ export interface ConnectionHost {
   /** A write or sync is answered, or nobody waits for it any more. */
   finished(operation: PendingOperation): void
   closed(connection: ClientConnection): void
-}
-
-/** A request that waits for its turn. A session's requests are answered in the order they came. */
-export interface PendingOperation {
-  readonly xid: number
-  readonly opCode: number
-  /** The request record, without its header. */
-  readonly body: Span
-  readonly receivedMs: number
-  /** A write or sync still out; a read that stands behind one. */
-  isWaiting: boolean
-  /** Set when it is answered without a transaction. */
-  verdict?: number
-  /** Bytes it takes among the large requests. */
-  largeBytes: number
 }
 
 /** Above this many bytes of unread replies, a client is not read from. */
@@ -633,23 +619,3 @@ export class ClientConnection implements Watcher {
     }
   }
 }
-
-/** Whether it must wait until everything that was committed when it came is here. */
-export function isSync(code: number): boolean {
-  return code === opCode.sync || code === extensionOpCode.linearizableRead
-}
-
-/** Opcodes that become a transaction. */
-const writeOpCodes: ReadonlySet<number> = new Set([
-  opCode.create,
-  opCode.create2,
-  opCode.createContainer,
-  opCode.createTTL,
-  opCode.delete,
-  opCode.deleteContainer,
-  opCode.setData,
-  opCode.setACL,
-  opCode.multi,
-  opCode.reconfig,
-  opCode.closeSession,
-])

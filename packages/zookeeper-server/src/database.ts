@@ -6,14 +6,15 @@ import { type Applied, DataTree } from './data-tree.ts'
 import { digestVersion, type TreeDigest } from './digest.ts'
 import { DataError } from './persistence/data-error.ts'
 import { listFiles, versionFolder } from './persistence/file-names.ts'
+import { damageOf, type LogDamage, mendLog, recordsBehind } from './persistence/log-repair.ts'
 import { purge } from './persistence/purge.ts'
 import { type Recovered, recover } from './persistence/recovery.ts'
 import type { SnapshotPacking } from './persistence/snapshot-packing.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
 import { type LogListener, TxnLog } from './persistence/txn-log.ts'
-import { endOfZxid, follows, readLog } from './persistence/txn-log-reader.ts'
-import type { ByteSource, CommittedTxn } from './quorum/replica.ts'
+import { DamagedLog, endOfZxid, follows, readLog } from './persistence/txn-log-reader.ts'
+import type { ByteSource, CommittedTxn, Mending } from './quorum/replica.ts'
 import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
 import { decodeEntry, type Entry } from './txn.ts'
@@ -56,6 +57,7 @@ export class Database {
   #isRestored = false
   /** What is on disk cannot be trusted, and nothing has taken its place yet. */
   #isAbandoned = false
+  #damage: LogDamage | null = null
   /** How many transactions may still differ in their digest after a fuzzy snapshot. */
   #fuzzyTxns = 0
 
@@ -113,7 +115,8 @@ export class Database {
     await disk.makeDirectory(this.#folders.snapshots)
     await disk.makeDirectory(this.#folders.logs)
     const startedMs = clock.monotonicMs()
-    const { isEmpty, newestLog } = await this.#recover()
+    this.#damage = null
+    const { isEmpty, newestLog } = await this.#recoverOrInspect()
     if (newestLog !== null) await this.#rewrite(newestLog)
     if (isEmpty) await this.saveSnapshot()
     const tookMs = clock.monotonicMs() - startedMs
@@ -121,6 +124,40 @@ export class Database {
     this.#log.info(
       `Snapshot loaded in ${Math.round(tookMs)} ms, highest zxid is 0x${formatZxid(this.tree.lastProcessedZxid)}, digest is ${this.tree.digest}`,
     )
+  }
+
+  async #recoverOrInspect(): Promise<Recovered> {
+    try {
+      return await this.#recover()
+    } catch (error) {
+      if (error instanceof DamagedLog) this.#damage = await damageOf(this.#world.disk, error)
+      throw error
+    }
+  }
+
+  /** The stretch of the log that kept it from being loaded, if another server's log can mend that. */
+  get damage(): LogDamage | null {
+    return this.#damage
+  }
+
+  /** Puts another server's records where the log is damaged, if they are the ones, and loads everything anew. */
+  async mend(records: Buffer): Promise<Mending> {
+    if (this.#damage === null || !(await mendLog(this.#world.disk, this.#damage, records))) return 'unfit'
+    try {
+      await this.open()
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      await this.abandon()
+      return 'fits'
+    }
+    this.#isAbandoned = false
+    return 'whole'
+  }
+
+  /** Records behind transaction `before`, as they stand in the log, for a server that has lost its own. */
+  async recordsBehind(before: bigint, maxBytes: number): Promise<Buffer> {
+    await this.flush()
+    return recordsBehind(this.#world.disk, this.#folders.logs, before, maxBytes)
   }
 
   /**

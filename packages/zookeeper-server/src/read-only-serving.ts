@@ -1,8 +1,9 @@
 import type { Clock, Log, Timer } from '@vivarium/platform'
 import { type ConnectRequest, errorCode, opCode, sessionPassword } from '@vivarium/zookeeper-protocol'
 import { asksForNewSession, grantedTimeoutMs, hasSeenMore } from './admission.ts'
-import type { ClientConnection, PendingOperation } from './connection.ts'
+import type { ClientConnection } from './connection.ts'
 import type { Database } from './database.ts'
+import type { PendingOperation } from './pending-operation.ts'
 import { isPasswordOf, type Session, SessionIds, SessionTracker } from './sessions.ts'
 import type { ServerSettings } from './settings.ts'
 

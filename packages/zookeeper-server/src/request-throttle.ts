@@ -1,6 +1,7 @@
 import { Fifo } from '@vivarium/platform'
 import { errorCode, opCode } from '@vivarium/zookeeper-protocol'
-import type { ClientConnection, PendingOperation } from './connection.ts'
+import type { ClientConnection } from './connection.ts'
+import type { PendingOperation } from './pending-operation.ts'
 import type { ServerSettings } from './settings.ts'
 import type { ServerStats } from './stats.ts'
 

@@ -13,16 +13,25 @@ import {
 import type { ConnectRequest } from '@vivarium/zookeeper-protocol'
 import { answerWord } from './admin/four-letter-words.ts'
 import { ServerView } from './admin/server-view.ts'
-import { ClientConnection, type ConnectionHost, isSync, type PendingOperation } from './connection.ts'
+import { ClientConnection, type ConnectionHost } from './connection.ts'
 import { type Admission, ConnectionThrottle } from './connection-throttle.ts'
 import { configPath, type DataTree } from './data-tree.ts'
 import { Database } from './database.ts'
 import { LargeRequests } from './large-requests.ts'
+import { isSync, type PendingOperation } from './pending-operation.ts'
 import { DataError } from './persistence/data-error.ts'
+import type { LogDamage } from './persistence/log-repair.ts'
 import type { LogListener } from './persistence/txn-log.ts'
 import { votersOf } from './quorum/configuration.ts'
 import { QuorumPeer } from './quorum/quorum-peer.ts'
-import type { ByteSource, CommittedTxn, ForwardedRequest, Quorum, Replica } from './quorum/replica.ts'
+import type {
+  ByteSource,
+  CommittedTxn,
+  ForwardedRequest,
+  Mending,
+  Quorum,
+  Replica,
+} from './quorum/replica.ts'
 import { ReadOnlyServing } from './read-only-serving.ts'
 import { RequestThrottle } from './request-throttle.ts'
 import { type Role, Serving } from './serving.ts'
@@ -138,7 +147,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       this.#world.log
         .named('ZooKeeperServer')
         .error(
-          'This server does not vote until a leader whom the others elect has sent it the whole database; nothing is to be done',
+          'This server does not vote until the logs of the others have mended its own, or a leader whom they elect has sent it the whole database; nothing is to be done',
           error,
         )
       await this.#database.abandon()
@@ -336,6 +345,18 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
 
   readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null> {
     return this.#database.readLog(fromZxid, maxBytes)
+  }
+
+  get damage(): LogDamage | null {
+    return this.#database.damage
+  }
+
+  mend(records: Buffer): Promise<Mending> {
+    return this.#database.mend(records)
+  }
+
+  recordsBehind(before: bigint, maxBytes: number): Promise<Buffer> {
+    return this.#database.recordsBehind(before, maxBytes)
   }
 
   commit(zxid: bigint, entry: Buffer, decoded?: Entry): void {

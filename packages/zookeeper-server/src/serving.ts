@@ -15,9 +15,10 @@ import {
   type TxnHeader,
 } from '@vivarium/zookeeper-protocol'
 import { asksForNewSession, grantedTimeoutMs, hasSeenMore } from './admission.ts'
-import { ClientConnection, type PendingOperation } from './connection.ts'
+import { ClientConnection } from './connection.ts'
 import type { Database } from './database.ts'
 import { ttlOf } from './ephemeral-owner.ts'
+import type { PendingOperation } from './pending-operation.ts'
 import { type Prepared, Preparer, type WriteRequest } from './pipeline/prepare.ts'
 import type { ForwardedRequest, Quorum } from './quorum/replica.ts'
 import { isPasswordOf, type Session, SessionIds, SessionTracker } from './sessions.ts'

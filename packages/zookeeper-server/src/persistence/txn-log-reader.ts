@@ -9,9 +9,28 @@ const chunkBytes = 256 * 1024
 /** No transaction is shorter than its header. */
 const minEntryBytes = 32
 /** Checksum and length. */
-const recordHeadBytes = 12
+export const recordHeadBytes = 12
 /** Larger than any transaction: jute.maxbuffer bounds a request to 1 MiB, a multi of such is refused. */
 const maxEntryBytes = 256 * 1024 * 1024
+
+/** What stands in a log from some position on is no record, and not the end of the log. */
+export class DamagedLog extends DataError {
+  readonly path: string
+  readonly position: number
+  /** The last transaction of the file before it; null if there is none. */
+  readonly before: bigint | null
+
+  constructor(path: string, position: number, before: bigint | null, what: string) {
+    super(
+      path,
+      `${what} at position ${position}`,
+      `${mendAlone}, or repair it with \`zkTxnLogToolkit.sh -r\`, which may lose that transaction`,
+    )
+    this.path = path
+    this.position = position
+    this.before = before
+  }
+}
 
 /** One record of a log file. */
 export interface LogRecord {
@@ -29,6 +48,8 @@ export interface LogRecord {
 export async function* readLogFile(disk: Disk, path: string, isNewest: boolean): AsyncGenerator<LogRecord[]> {
   let batch: LogRecord[] = []
   let lastZxid = 0n
+  const damaged = (position: number, what: string) =>
+    new DamagedLog(path, position, lastZxid === 0n ? null : lastZxid, what)
   const file = await disk.open(path, 'read')
   try {
     const reader = new ChunkedReader(file, await file.size())
@@ -57,30 +78,34 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       const length = head.readInt32BE(8)
       if (length === 0) {
         if (isNewest && (await reader.holdsRecordAfter(start, lastZxid)))
-          throw damaged(path, start, 'a record of no bytes, with others behind it')
+          throw damaged(start, 'a record of no bytes, with others behind it')
         if (head.readUInt32BE(4) !== 0 && (await reader.holdsRecordAt(start)))
-          throw damaged(path, start, 'a whole record whose length says that there is none')
+          throw damaged(start, 'a whole record whose length says that there is none')
         break
       }
-      if (length < 0 || length > maxEntryBytes) throw damaged(path, start, `a record of ${length} bytes`)
+      if (length < 0 || length > maxEntryBytes) throw damaged(start, `a record of ${length} bytes`)
       let record = reader.take(length + 1)
       if (record instanceof Promise) record = await record
       if (record === null || record[length] !== endOfRecord) {
         // Only what was never synced can be torn, and only at the very end.
         if (await reader.holdsRecordAfter(start, lastZxid))
-          throw damaged(path, start, 'a record without end mark, with others behind it')
+          throw damaged(start, 'a record without end mark, with others behind it')
         if (await reader.holdsRecordAt(start))
-          throw damaged(path, start, 'a whole record whose length or end mark is wrong')
+          throw damaged(start, 'a whole record whose length or end mark is wrong')
         break
       }
       const entry = record.subarray(0, length)
       if (head.readUInt32BE(4) !== adler32(entry))
-        throw damaged(path, start, 'a record whose checksum does not match')
-      if (length < minEntryBytes) throw damaged(path, start, 'a record too short for a transaction')
+        throw damaged(start, 'a record whose checksum does not match')
+      if (length < minEntryBytes) throw damaged(start, 'a record too short for a transaction')
       lastZxid = entry.readBigInt64BE(zxidAt)
       batch.push({ zxid: lastZxid, entry, end: reader.position })
     }
     if (batch.length > 0) yield batch
+  } catch (error) {
+    // What stands before the damage is good.
+    if (error instanceof DamagedLog && batch.length > 0) yield batch
+    throw error
   } finally {
     await file.close()
   }
@@ -161,14 +186,6 @@ export async function endOfZxid(
   return { end, isFound }
 }
 
-function damaged(path: string, position: number, what: string): DataError {
-  return new DataError(
-    path,
-    `${what} at position ${position}`,
-    `${mendAlone}, or repair it with \`zkTxnLogToolkit.sh -r\`, which may lose that transaction`,
-  )
-}
-
 /** Takes bytes off a file in order, reading ahead in chunks. */
 class ChunkedReader {
   readonly #file: DiskFile
@@ -235,21 +252,32 @@ class ChunkedReader {
 
   /** Whether a whole record of a later transaction stands anywhere behind `position`. Nothing can be taken afterwards. */
   async holdsRecordAfter(position: number, zxid: bigint): Promise<boolean> {
-    let window = Buffer.alloc(0)
-    for (let at = position + 1; at < this.#sizeBytes; ) {
-      const chunk = Buffer.allocUnsafe(Math.min(searchedBytes, this.#sizeBytes - at))
-      const count = await this.#file.read(chunk, at)
-      if (count === 0) return false
-      at += count
-      const isRestBlank = isBlank(chunk.subarray(0, count))
-      if (isRestBlank && isBlank(window)) continue
-      window = Buffer.concat([window, chunk.subarray(0, count)])
-      if (holdsRecord(window, zxid)) return true
-      // The next one may have begun here.
-      window = window.subarray(Math.max(0, window.length - searchedBytes))
-    }
-    return false
+    return (await nextRecord(this.#file, this.#sizeBytes, position, zxid)) !== null
   }
+}
+
+/** The first whole record of a later transaction than `zxid` anywhere behind `position`. */
+export async function nextRecord(
+  file: DiskFile,
+  sizeBytes: number,
+  position: number,
+  zxid: bigint,
+): Promise<{ position: number; zxid: bigint } | null> {
+  let window = Buffer.alloc(0)
+  for (let at = position + 1; at < sizeBytes; ) {
+    const chunk = Buffer.allocUnsafe(Math.min(searchedBytes, sizeBytes - at))
+    const count = await file.read(chunk, at)
+    if (count === 0) return null
+    at += count
+    const isRestBlank = isBlank(chunk.subarray(0, count))
+    if (isRestBlank && isBlank(window)) continue
+    window = Buffer.concat([window, chunk.subarray(0, count)])
+    const found = firstRecord(window, zxid)
+    if (found !== null) return { position: at - window.length + found.at, zxid: found.zxid }
+    // The next one may have begun here.
+    window = window.subarray(Math.max(0, window.length - searchedBytes))
+  }
+  return null
 }
 
 /**
@@ -276,10 +304,10 @@ function isWholeRecord(bytes: Buffer): boolean {
 /** More than most records. */
 const searchedBytes = 4 * 1024 * 1024
 /** Position of the zxid in an entry. */
-const zxidAt = 12
+export const zxidAt = 12
 const maxEpochsLater = 10_000n
 
-function holdsRecord(bytes: Buffer, after: bigint): boolean {
+function firstRecord(bytes: Buffer, after: bigint): { at: number; zxid: bigint } | null {
   const shortest = recordHeadBytes + minEntryBytes + 1
   for (let at = 0; at + shortest <= bytes.length; at++) {
     // No record is longer than what is searched: the first byte of its length is 0.
@@ -289,9 +317,9 @@ function holdsRecord(bytes: Buffer, after: bigint): boolean {
     if (length < minEntryBytes || end >= bytes.length || bytes[end] !== endOfRecord) continue
     const zxid = bytes.readBigInt64BE(at + recordHeadBytes + zxidAt)
     if (zxid <= after || epochOf(zxid) - epochOf(after) > maxEpochsLater) continue
-    if (bytes.readUInt32BE(at + 4) === adler32(bytes.subarray(at + recordHeadBytes, end))) return true
+    if (bytes.readUInt32BE(at + 4) === adler32(bytes.subarray(at + recordHeadBytes, end))) return { at, zxid }
   }
-  return false
+  return null
 }
 
 const zeros = Buffer.alloc(64 * 1024)

@@ -9,8 +9,10 @@ import {
   type Network,
 } from '@vivarium/platform'
 import type { Sid } from '@vivarium/zab'
+import { formatZxid } from '@vivarium/zookeeper-protocol'
 import { connectToAny, listenOnAny } from './addresses.ts'
 import { anonymousObserver, initialMessage, readInitialMessage } from './election-messages.ts'
+import { type LoanRequest, lend, readLoanRequest } from './log-lending.ts'
 
 const maxMessageBytes = 512 * 1024
 const handshakeMs = 5_000
@@ -39,6 +41,7 @@ export class ElectionConnections {
   readonly #onAllInterfaces: boolean
   readonly #connectTimeoutMs: number
   readonly #onMessage: (from: Sid, frame: Buffer) => void
+  readonly #recordsFor: (request: LoanRequest) => Promise<Buffer>
   readonly #onReach: (sid: Sid, isReachable: boolean) => void
   readonly #connections = new Map<Sid, Connection>()
   readonly #connecting = new Set<Sid>()
@@ -49,6 +52,8 @@ export class ElectionConnections {
   readonly #heard = new Set<Sid>()
   #listeners: Listener[] = []
   #nextAnonymous = -1n
+  /** To one at a time: it is read from the disk. */
+  #isLending = false
   #isStopped = false
 
   constructor(
@@ -64,6 +69,8 @@ export class ElectionConnections {
       connectTimeoutMs: number
     },
     onMessage: (from: Sid, frame: Buffer) => void,
+    /** A member lacks records of its log. */
+    recordsFor: (request: LoanRequest) => Promise<Buffer>,
     /** Told after every attempt to connect, and when a server connects by itself. */
     onReach: (sid: Sid, isReachable: boolean) => void,
   ) {
@@ -77,6 +84,7 @@ export class ElectionConnections {
     this.#joiners = options.mayServersJoin ? new Map() : null
     this.#connectTimeoutMs = options.connectTimeoutMs
     this.#onMessage = onMessage
+    this.#recordsFor = recordsFor
     this.#onReach = onReach
   }
 
@@ -177,6 +185,12 @@ export class ElectionConnections {
     connection.onData = chunk => {
       received = Buffer.concat([received, chunk])
       try {
+        const request = readLoanRequest(received)
+        if (request === null) return
+        if (request !== undefined) {
+          settle()
+          return this.#lend(connection, request)
+        }
         const initial = readInitialMessage(received)
         if (initial === null) return
         settle()
@@ -190,6 +204,29 @@ export class ElectionConnections {
         connection.destroy()
       }
     }
+  }
+
+  #lend(connection: Connection, request: LoanRequest): void {
+    connection.onClose = () => {}
+    connection.onData = () => {}
+    if (this.#isLending || !this.#addresses.has(request.sid)) return connection.destroy()
+    this.#isLending = true
+    this.#recordsFor(request)
+      .then(
+        records => {
+          this.#log.info(
+            `Server ${request.sid} is sent ${records.length} bytes of the log from behind 0x${formatZxid(request.before)}`,
+          )
+          lend(connection, records)
+        },
+        error => {
+          this.#log.warn(`Server ${request.sid} asked for records that could not be read`, error)
+          connection.destroy()
+        },
+      )
+      .finally(() => {
+        this.#isLending = false
+      })
   }
 
   #introduced(connection: Connection, given: Sid, addresses: readonly Address[], rest: Buffer): void {

@@ -18,6 +18,7 @@ import {
   type Vote,
 } from '@vivarium/zab'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
+import type { LogDamage } from '../persistence/log-repair.ts'
 import { cannotBind, type ServerWorld } from '../server.ts'
 import { ownPeer, type ServerSettings } from '../settings.ts'
 import type { ServerStats } from '../stats.ts'
@@ -39,6 +40,7 @@ import { configTextIn, decodeNotification, encodeNotification } from './election
 import { EpochFiles } from './epoch-files.ts'
 import { Following, type Master } from './following.ts'
 import { Leading } from './leading.ts'
+import { borrow, CannotBorrow, maxLentBytes } from './log-lending.ts'
 import type { MemberContext } from './member.ts'
 import { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
@@ -48,6 +50,10 @@ const finalizeMs = 200
 const lastingProblems: ReadonlySet<string> = new Set(['EADDRINUSE', 'EACCES'])
 /** A quorum that is lost for so long may stay lost. Source: QuorumPeer's wait before it starts its read-only server. */
 const readOnlyAfterMs = 2_000
+/** A server whose log is damaged asks the others again so often, while there is no leader. */
+const askAgainMs = 2_000
+/** More than a record usually has. */
+const mostRecordBytes = 2 * 1024 * 1024
 const stateNames = ['LOOKING', 'FOLLOWING', 'LEADING', 'OBSERVING'] as const
 
 /** A member of an ensemble: elects, then leads or follows, and elects again when that is over. */
@@ -115,6 +121,7 @@ export class QuorumPeer {
         connectTimeoutMs: values.cnxTimeout,
       },
       (from, frame) => this.#receiveNotification(from, frame),
+      ({ before, maxBytes }) => this.#replica.recordsBehind(before, maxBytes),
       (sid, isReachable) => {
         this.#election.reachable(sid, isReachable, this.#clock.monotonicMs())
         this.#scheduleElection()
@@ -141,12 +148,7 @@ export class QuorumPeer {
   }
 
   async start(): Promise<void> {
-    this.#epochs = await EpochFiles.open(
-      this.#world.disk,
-      this.#settings.dataDir,
-      this.#replica.lastLoggedZxid,
-      this.#log,
-    )
+    this.#epochs = await this.#openEpochs()
     this.#replica.setConfig(this.membership.text, this.membership.committed.version)
     try {
       await this.#connections.start()
@@ -154,6 +156,11 @@ export class QuorumPeer {
       throw this.#cannotBind(error)
     }
     background(this.#run(), this.#onFailure)
+  }
+
+  #openEpochs(): Promise<EpochFiles> {
+    const { disk } = this.#world
+    return EpochFiles.open(disk, this.#settings.dataDir, this.#replica.lastLoggedZxid, this.#log)
   }
 
   async stop(): Promise<void> {
@@ -167,8 +174,11 @@ export class QuorumPeer {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
+      if (this.#isDamaged) await this.#askForRecords()
+      if (this.#isStopped) return
       const state = this.#appointed === null ? await this.#elect() : this.#takeAppointment(this.#appointed)
       if (this.#isStopped) return
+      if (state === null) continue
       if (state === peerState.LEADING) await this.#lead()
       else await this.#follow(this.#election.vote.leader)
       this.#current = null
@@ -187,10 +197,12 @@ export class QuorumPeer {
     return state
   }
 
-  async #elect(): Promise<PeerState> {
+  /** null: a damaged server has waited long enough for a leader, and asks the others for what it lacks again. */
+  async #elect(): Promise<PeerState | null> {
     const startedMs = this.#clock.monotonicMs()
     this.#stats.lookings++
     const state = await this.#lookForLeader()
+    if (state === null) return null
     const tookMs = this.#clock.monotonicMs() - startedMs
     this.#stats.electionMs.add(tookMs)
     const name = stateNames[state]
@@ -203,7 +215,7 @@ export class QuorumPeer {
 
   // ---- election ------------------------------------------------------------------------------------------------------------
 
-  #lookForLeader(): Promise<PeerState> {
+  #lookForLeader(): Promise<PeerState | null> {
     this.#reconfigureElection()
     this.#log.info('LOOKING')
     const lastZxid = this.#replica.lastLoggedZxid
@@ -216,13 +228,20 @@ export class QuorumPeer {
       ? this.#clock.after(Math.max(readOnlyAfterMs, values.tickTime), () => this.#replica.startReadOnly())
       : null
     return new Promise(resolve => {
+      const patience = this.#hasDamagedLog ? this.#clock.after(askAgainMs, () => this.#giveUp(resolve)) : null
       this.#decided = state => {
+        patience?.cancel()
         this.#readOnlyTimer?.cancel()
         this.#replica.stopServing('an election has ended')
         resolve(state)
       }
       this.#startElection()
     })
+  }
+
+  #giveUp(resolve: (nobody: null) => void): void {
+    this.#decided = null
+    resolve(null)
   }
 
   #startElection(): void {
@@ -290,12 +309,62 @@ export class QuorumPeer {
     return { current: currentRule, next: nextRule, isObserver: this.#own.isObserver || this.#isDamaged }
   }
 
+  // ---- what was damaged ---------------------------------------------------------------------------------------------------------
+
+  get #hasDamagedLog(): boolean {
+    return this.#isDamaged && this.#replica.damage !== null
+  }
+
   /** A leader's history has taken the place of what was lost. */
   #mended(): void {
     this.#isDamaged = false
     this.#log.info('What was damaged has been replaced: this server votes again')
     this.#election.reconfigure(this.#electorate())
     this.#election.appoint(this.#election.vote.leader, this.#history)
+  }
+
+  /**
+   * Of the records that a damaged log lacks any whole copy is right: a zxid names one transaction only. So each of the others
+   * is asked, whatever state it is in, for one damage after another.
+   */
+  async #askForRecords(): Promise<void> {
+    for (let { damage } = this.#replica; damage !== null && !this.#isStopped; { damage } = this.#replica) {
+      const { path, start, end, before } = damage
+      const place = `${end - start} bytes at position ${start} of ${path}, behind transaction 0x${formatZxid(before)}`
+      const lender = await this.#mend(damage)
+      if (lender === null)
+        return this.#log.warn(`Damaged: ${place}. No server has what stood there; all are asked again`)
+      this.#log.info(`Mended with what server ${lender} had: ${place}`)
+    }
+  }
+
+  /** Gives the server whose records fit, or null if nobody's do. */
+  async #mend({ before, start, end, after }: LogDamage): Promise<Sid | null> {
+    // How long the last record was may be among what is lost.
+    const maxBytes = end - start + (after === null ? mostRecordBytes : 0)
+    if (maxBytes > maxLentBytes) return null
+    for (const [sid, addresses] of this.#electionAddresses()) {
+      if (sid === this.#myId || this.#isStopped) continue
+      try {
+        const records = await borrow(this.#world, addresses, { sid: this.#myId, before, maxBytes })
+        const outcome = await this.#replica.mend(records)
+        if (outcome === 'unfit') continue
+        if (outcome === 'whole') await this.#isWholeAgain()
+        return sid
+      } catch (error) {
+        if (!(error instanceof CannotBorrow)) throw error
+        this.#log.info(`Server ${sid} lends nothing: ${error.message}`)
+      }
+    }
+    return null
+  }
+
+  async #isWholeAgain(): Promise<void> {
+    this.#epochs = await this.#openEpochs()
+    this.#isDamaged = false
+    this.#needsDatabase = false
+    this.#log.info('What was damaged has been mended: this server votes again')
+    this.#reconfigureElection()
   }
 
   get #history(): { lastZxid: bigint; peerEpoch: bigint } {

@@ -1,4 +1,5 @@
 import type { Id, ReconfigRequest } from '@vivarium/zookeeper-protocol'
+import type { LogDamage } from '../persistence/log-repair.ts'
 import type { LogListener } from '../persistence/txn-log.ts'
 import type { Entry } from '../txn.ts'
 
@@ -47,6 +48,15 @@ export interface Replica {
    * that far or they are more than `maxBytes`.
    */
   readLog(fromZxid: bigint, maxBytes: number): Promise<CommittedTxn[] | null>
+
+  /** The stretch of the log that keeps it from being loaded, if another server's log can mend that. */
+  readonly damage: LogDamage | null
+
+  /** Puts another server's records there, if they are the ones, and loads what is on disk anew. */
+  mend(records: Buffer): Promise<Mending>
+
+  /** Records behind transaction `before` as they stand in the log, up to `maxBytes` of them. */
+  recordsBehind(before: bigint, maxBytes: number): Promise<Buffer>
 
   // ---- the tree ---------------------------------------------------------------------------------------------------
   /**
@@ -129,6 +139,9 @@ export interface Quorum {
   /** Learner: ask the leader whether a global session still lives. */
   revalidate(id: bigint, timeoutMs: number): void
 }
+
+/** What came of other records: they do not fit; they do, but there is more damage; or everything is loaded now. */
+export type Mending = 'unfit' | 'fits' | 'whole'
 
 export interface CommittedTxn {
   readonly zxid: bigint

@@ -31,18 +31,26 @@ async function serving(seed: number, settings: Record<string, string> = {}) {
 
 const isLog = (path: string) => path.includes('/version-2/log.')
 
-/** Turns a bit of the last transaction in a member's log, which stops at once. */
-function spoilLastTransaction(world: World, member: Member): void {
+/** Turns a bit of a member's newest log, which stops at once. */
+function spoil(world: World, member: Member, where: (log: Buffer) => number): void {
   member.kill()
   const { disk } = world.machine(member.host)
   const [path, log] = [...disk.image()]
     .filter(([name]) => isLog(name))
     .sort()
     .at(-1)!
-  const end = log.lastIndexOf(0x42)
-  log[end - 20]! ^= 4
+  log[where(log)]! ^= 4
   disk.install(path, log)
 }
+
+const inLastTransaction = (log: Buffer) => log.lastIndexOf(0x42) - 20
+/** In the transaction that made a znode. */
+const inCreationOf = (path: string) => (log: Buffer) => log.indexOf(path)
+/** What no other log can mend. */
+const inHeader = () => 1
+
+const logsOf = (world: World, members: readonly Member[]) =>
+  members.map(({ host }) => [...world.machine(host).disk.image()].filter(([path]) => isLog(path)))
 
 test('a member with a damaged log does not vote, so that what only it and a dead leader had is not forgotten', async () => {
   const { world, members, zookeeper, leader } = await serving(51)
@@ -51,13 +59,14 @@ test('a member with a damaged log does not vote, so that what only it and a dead
   other.kill()
   await create(world, zookeeper, '/acknowledged', 'by two of three')
   dead.kill()
-  spoilLastTransaction(world, damaged)
+  spoil(world, damaged, inLastTransaction)
   damaged.boot()
   other.boot()
   await world.pass(30_000)
   assert.ok(damaged.isUp && other.isUp)
   assert.equal(leader(), undefined, 'one vote of three elects nobody')
-  assert.match(damaged.log, /This server does not vote until a leader .* has sent it the whole database/)
+  assert.match(damaged.log, /This server does not vote until the logs of the others have mended its own/)
+  assert.match(damaged.log, /bytes at position \d+ of .*\/log\.\w+, .* No server has what stood there/)
   assert.match(damaged.log, /whose checksum does not match/)
   dead.boot()
   await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
@@ -65,10 +74,10 @@ test('a member with a damaged log does not vote, so that what only it and a dead
   assert.equal(data!.toString(), 'by two of three')
 })
 
-test('it is sent the database, and from then on votes and counts as before', async () => {
+test('a member whose log nobody can mend is sent the database, and from then on votes and counts as before', async () => {
   const { world, members, zookeeper, leader } = await serving(52)
   const damaged = members.find(member => member !== leader())!
-  spoilLastTransaction(world, damaged)
+  spoil(world, damaged, inHeader)
   await create(world, zookeeper, '/meanwhile')
   damaged.boot()
   await world.until('it serves', 10_000, () => damaged.isServing)
@@ -139,18 +148,45 @@ test('a leader that finds its log damaged sends a learner the database instead',
   assert.equal((await during(world, reader.getData('/n0'))).data!.toString(), '1199')
 })
 
-test('when two of three are damaged nobody serves, and nothing is thrown away', async () => {
-  const { world, members, leader } = await serving(54)
-  const [a, b] = members.filter(member => member !== leader()) as [Member, Member]
-  const images = () =>
-    [a, b].map(({ host }) => [...world.machine(host).disk.image()].filter(([path]) => isLog(path)))
-  for (const member of [a, b]) spoilLastTransaction(world, member)
-  const before = images()
-  for (const member of [a, b]) member.boot()
+test('members whose logs are damaged, each in another place, mend each other', async () => {
+  const { world, members, zookeeper } = await serving(54)
+  await world.pass(2_000)
+  const whole = logsOf(world, members)
+  for (const [i, member] of members.entries()) spoil(world, member, inCreationOf(`/n${i + 5}`))
+  assert.notDeepEqual(logsOf(world, members), whole)
+  for (const member of members) member.boot()
+  await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
+  // Two suffice for a leader, who may have sent the third its database.
+  const mended = members.filter(({ log }) => /What was damaged has been mended: this server votes/.test(log))
+  assert.ok(mended.length >= 2)
+  for (const { log } of mended)
+    assert.match(log, /Mended with what server \d had: \d+ bytes at position \d+ of .*\/log\.\w+/)
+  await create(world, zookeeper, '/afterwards')
+  const { children } = await during(world, zookeeper.getChildren('/'))
+  for (let i = 0; i < 20; i++) assert.ok(children.includes(`n${i}`), `n${i}`)
+})
+
+test('one whole log mends the end of all others, and several places of one', async () => {
+  const { world, members, leader } = await serving(56)
+  await world.pass(2_000)
+  const others = members.filter(member => member !== leader())
+  for (const member of others) {
+    spoil(world, member, inLastTransaction)
+    for (const path of ['/n3', '/n4', '/n9']) spoil(world, member, inCreationOf(path))
+  }
+  for (const member of others) member.boot()
+  await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
+  const digests = new Set(members.map(({ server }) => server!.tree.digest))
+  assert.equal(digests.size, 1)
+})
+
+test('when a transaction is damaged in every log nobody serves, and nothing is thrown away', async () => {
+  const { world, members } = await serving(57)
+  await world.pass(2_000)
+  for (const member of members) spoil(world, member, inCreationOf('/n7'))
+  const before = logsOf(world, members)
+  for (const member of members) member.boot()
   await world.pass(60_000)
-  assert.deepEqual(
-    members.map(({ isServing }) => isServing),
-    [false, false, false],
-  )
-  assert.deepEqual(images(), before)
+  assert.ok(members.every(({ isServing, isUp }) => isUp && !isServing))
+  assert.deepEqual(logsOf(world, members), before)
 })

@@ -64,7 +64,7 @@ export async function live(seed: number, faults: Faults = {}): Promise<Outcome> 
       const [from, to] = world.chance.happens(0.4) ? [1, 40] : [20, 1_500]
       await world.pass(world.chance.between(from, to))
     }
-    const isMended = ({ log }: Member) => log.includes('What was damaged has been replaced')
+    const isMended = ({ log }: Member) => log.includes('What was damaged has been ')
     const members = await recover(world, ensemble, operator, disks, change, clients, work)
     check(members, clients)
     if (members.some(isMended)) events.add('a damaged member is whole again')

@@ -1,0 +1,137 @@
+import { ByteWriter } from '@vivarium/bytes'
+import type { Disk, DiskFile } from '@vivarium/platform'
+import { epochOf } from '@vivarium/zookeeper-protocol'
+import { adler32 } from './adler32.ts'
+import { DataError } from './data-error.ts'
+import { zxidIn } from './file-names.ts'
+import { endOfRecord } from './txn-log.ts'
+import { type DamagedLog, follows, nextRecord, readLog, recordHeadBytes, zxidAt } from './txn-log-reader.ts'
+
+/** A stretch of a log file that holds no records any more. */
+export interface LogDamage {
+  readonly path: string
+  /** From `start` to `end`, which is where the next record begins or where only padding follows. */
+  readonly start: number
+  readonly end: number
+  /** The transaction before it, and the one behind it if there is one. */
+  readonly before: bigint
+  readonly after: bigint | null
+}
+
+/** How much is looked at in one go. */
+const chunkBytes = 1024 * 1024
+
+/** How far the damage reaches that was met when the log was read. */
+export async function damageOf(disk: Disk, met: DamagedLog): Promise<LogDamage> {
+  const { path, position: start } = met
+  const before = met.before ?? zxidIn(path)! - 1n
+  const file = await disk.open(path, 'read')
+  try {
+    const sizeBytes = await file.size()
+    const next = await nextRecord(file, sizeBytes, start, before)
+    const end = next?.position ?? (await endOfWritten(file, sizeBytes, start))
+    return { path, start, end, before, after: next?.zxid ?? null }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Behind it there are only zeros. */
+async function endOfWritten(file: DiskFile, sizeBytes: number, start: number): Promise<number> {
+  let end = start
+  for (let at = start; at < sizeBytes; at += chunkBytes) {
+    const chunk = Buffer.alloc(Math.min(chunkBytes, sizeBytes - at))
+    await file.read(chunk, at)
+    const last = chunk.findLastIndex(byte => byte !== 0)
+    if (last !== -1) end = at + last + 1
+  }
+  return end
+}
+
+/** The records behind transaction `before` as they stand in a log, up to `maxBytes` of them, for a server that has lost its own. */
+export async function recordsBehind(
+  disk: Disk,
+  folder: string,
+  before: bigint,
+  maxBytes: number,
+): Promise<Buffer> {
+  const out = new ByteWriter()
+  let last = before
+  try {
+    for await (const { records } of readLog(disk, folder, before + 1n)) {
+      for (const { zxid, entry } of records) {
+        const bytes = recordHeadBytes + entry.length + 1
+        if (!follows(zxid, last) || out.length + bytes > maxBytes) return out.written()
+        out.int32(0)
+        out.uint32(adler32(entry))
+        out.int32(entry.length)
+        out.bytes(entry)
+        out.uint8(endOfRecord)
+        last = zxid
+      }
+    }
+  } catch (error) {
+    // What stands before the damage in this log is good.
+    if (!(error instanceof DataError)) throw error
+  }
+  return out.written()
+}
+
+/**
+ * Puts records of another server's log in the place of damaged ones. False, and nothing is changed, unless it is certain
+ * that these are the ones that stood there: then they fill the place exactly, and their zxids are the only ones that fit
+ * between their neighbours, or what is left of each says so.
+ */
+export async function mendLog(disk: Disk, damage: LogDamage, records: Buffer): Promise<boolean> {
+  const file = await disk.open(damage.path, 'read-write')
+  try {
+    const left = Buffer.alloc(damage.end - damage.start)
+    await file.read(left, damage.start)
+    const fitting = fittingRecords(damage, left, records)
+    if (fitting === null) return false
+    await file.writeDurably([fitting], damage.start)
+    return true
+  } finally {
+    await file.close()
+  }
+}
+
+function fittingRecords({ before, after }: LogDamage, left: Buffer, records: Buffer): Buffer | null {
+  const isDetermined = after !== null && epochOf(after) === epochOf(before)
+  let last = before
+  let at = 0
+  while (at < left.length) {
+    const record = recordAt(records, at)
+    if (record === null) return null
+    const zxid = record.readBigInt64BE(recordHeadBytes + zxidAt)
+    if (!follows(zxid, last)) return null
+    if (!isDetermined && !resembles(record, left.subarray(at, at + record.length))) return null
+    last = zxid
+    at += record.length
+  }
+  if (after !== null && (at !== left.length || !follows(after, last))) return null
+  return records.subarray(0, at)
+}
+
+/** A whole record of another server; null if there is none, or one that is damaged itself. */
+function recordAt(records: Buffer, at: number): Buffer | null {
+  if (records.length - at < recordHeadBytes) return null
+  const length = records.readInt32BE(at + 8)
+  const end = at + recordHeadBytes + length + 1
+  if (length < zxidAt + 8 || end > records.length || records[end - 1] !== endOfRecord) return null
+  const entry = records.subarray(at + recordHeadBytes, end - 1)
+  return adler32(entry) === records.readUInt32BE(at + 4) ? records.subarray(at, end) : null
+}
+
+/** Checksum, length, session, request and zxid. */
+const tellingBytes = recordHeadBytes + zxidAt + 8
+/** A bit has turned, or a few. */
+const turnedBytes = 8
+
+/** Whether what is left of a record can only be of this one. */
+function resembles(record: Buffer, left: Buffer): boolean {
+  if (left.length >= tellingBytes && record.compare(left, 0, tellingBytes, 0, tellingBytes) === 0) return true
+  let different = Math.abs(record.length - left.length)
+  for (let i = 0; i < left.length && different <= turnedBytes; i++) if (record[i] !== left[i]) different++
+  return different <= turnedBytes
+}

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { silentLog } from '@vivarium/platform'
+import { nodeClock, nodeDisk } from '@vivarium/platform/node'
+import { opCode } from '@vivarium/zookeeper-protocol'
+import { damageOf, mendLog, recordsBehind } from '../src/persistence/log-repair.ts'
+import { TxnLog } from '../src/persistence/txn-log.ts'
+import { DamagedLog, readLogFile } from '../src/persistence/txn-log-reader.ts'
+import { encodeEntry } from '../src/txn.ts'
+
+const epoch = (number: number, counter: number) => (BigInt(number) << 32n) | BigInt(counter)
+
+/** A folder with one log file that holds setData transactions, each of the same length. */
+async function logOf(t: TestContext, zxids: readonly bigint[], data = 'data') {
+  const folder = await mkdtemp(join(tmpdir(), 'log-repair-'))
+  t.after(() => rm(folder, { recursive: true }))
+  const options = { preallocateBytes: 64 * 1024, sync: false, slowSyncMs: 1000, maxFileBytes: 0 }
+  const world = { disk: nodeDisk, clock: nodeClock, log: silentLog }
+  const log = new TxnLog(world, folder, options, assert.ifError)
+  for (const zxid of zxids) {
+    const header = { clientId: 1n, cxid: Number(zxid & 0xffn), zxid, time: 0n, type: opCode.setData }
+    const txn = { type: 'setData' as const, path: `/${zxid}`.padEnd(20), data: Buffer.from(data), version: 1 }
+    log.append(zxid, encodeEntry(header, txn, null), null)
+  }
+  await log.close()
+  return { folder, path: join(folder, `log.${zxids[0]!.toString(16)}`) }
+}
+
+/** Spoils a file, and says what a reader meets there. */
+async function spoiled(path: string, spoil: (log: Buffer) => void) {
+  const whole = await readFile(path)
+  const log = Buffer.from(whole)
+  spoil(log)
+  await writeFile(path, log)
+  try {
+    for await (const _ of readLogFile(nodeDisk, path, true));
+  } catch (error) {
+    assert.ok(error instanceof DamagedLog)
+    return { whole, damage: await damageOf(nodeDisk, error) }
+  }
+  return assert.fail('no damage was met')
+}
+
+const headerBytes = 16
+const recordBytes = (log: Buffer) => 12 + log.readInt32BE(headerBytes + 8) + 1
+const startOf = (log: Buffer, index: number) => headerBytes + index * recordBytes(log)
+
+test('every bit of a record may turn: the record of another log takes its place', async t => {
+  const zxids = [1, 2, 3].map(counter => epoch(1, counter))
+  const { folder, path } = await logOf(t, zxids)
+  const records = await recordsBehind(nodeDisk, folder, zxids[0]!, 1_000_000)
+  const log = await readFile(path)
+  for (const index of [1, 2]) {
+    for (let at = 0; at < recordBytes(log); at++) {
+      // Four bytes before the checksum mean nothing.
+      if (at < 4) continue
+      const { whole, damage } = await spoiled(path, bytes => {
+        bytes[startOf(log, index) + at]! ^= 1 << (at % 8)
+      })
+      assert.equal(damage.start, startOf(log, index))
+      const lent = records.subarray((index - 1) * recordBytes(log))
+      assert.ok(await mendLog(nodeDisk, damage, lent), `byte ${at} of record ${index}`)
+      assert.deepEqual(await readFile(path), whole)
+    }
+  }
+})
+
+test('a lost stretch within an epoch is filled with just as many transactions as are missing', async t => {
+  const zxids = [1, 2, 3, 4, 5, 6].map(counter => epoch(3, counter))
+  const { folder, path } = await logOf(t, zxids)
+  const lent = await recordsBehind(nodeDisk, folder, zxids[1]!, 1_000_000)
+  const { whole, damage } = await spoiled(path, log => log.fill(0, startOf(log, 2), startOf(log, 5)))
+  assert.deepEqual([damage.before, damage.after], [zxids[1], zxids[5]])
+  assert.equal(await mendLog(nodeDisk, damage, lent.subarray(0, recordBytes(whole))), false, 'too few')
+  assert.ok(await mendLog(nodeDisk, damage, lent))
+  assert.deepEqual(await readFile(path), whole)
+})
+
+test('a transaction of another epoch is not taken for the last one that was logged, though it would fit', async t => {
+  const own = await logOf(t, [epoch(1, 1), epoch(2, 1)])
+  const others = await logOf(t, [epoch(1, 1), epoch(1, 2)])
+  const lent = await recordsBehind(nodeDisk, others.folder, epoch(1, 1), 1_000_000)
+  assert.equal(lent.length, recordBytes(await readFile(own.path)))
+  const { damage } = await spoiled(own.path, log => {
+    log[startOf(log, 1) + 60]! ^= 1
+  })
+  const before = await readFile(own.path)
+  assert.equal(await mendLog(nodeDisk, damage, lent), false)
+  assert.deepEqual(await readFile(own.path), before)
+})
+
+test('what is lent ends where the lender’s own log is damaged, or has a gap, or is long enough', async t => {
+  const zxids = [1, 2, 3, 4, 5].map(counter => epoch(1, counter))
+  const { folder, path } = await logOf(t, zxids)
+  const size = recordBytes(await readFile(path))
+  const lent = async (before: bigint, most = 1_000_000) =>
+    (await recordsBehind(nodeDisk, folder, before, most)).length / size
+  assert.equal(await lent(epoch(1, 0)), 5)
+  assert.equal(await lent(epoch(1, 2)), 3)
+  assert.equal(await lent(epoch(1, 2), 2 * size + 1), 2)
+  assert.equal(await lent(epoch(0, 9)), 5, 'an epoch begins with 1')
+  assert.equal(await lent(epoch(1, 5)), 0)
+  await spoiled(path, log => {
+    log[startOf(log, 3) + 40]! ^= 1
+  })
+  assert.equal(await lent(epoch(1, 1)), 2)
+})
+
+test('records that are damaged themselves mend nothing', async t => {
+  const zxids = [1, 2, 3].map(counter => epoch(1, counter))
+  const { folder, path } = await logOf(t, zxids)
+  const lent = await recordsBehind(nodeDisk, folder, zxids[0]!, 1_000_000)
+  const { damage } = await spoiled(path, log => {
+    log[startOf(log, 1) + 40]! ^= 1
+  })
+  for (let at = 4; at < damage.end - damage.start; at++) {
+    const bad = Buffer.from(lent)
+    bad[at]! ^= 1
+    assert.equal(await mendLog(nodeDisk, damage, bad), false, `byte ${at}`)
+  }
+})
