@@ -97,6 +97,7 @@ export {
   deleteRecursiveRequest,
   deleteRequest,
   deleteTxn,
+  endMultiResponse,
   errorResponse,
   errorTxn,
   existsRequest,
@@ -158,6 +159,7 @@ export {
   writeConnectResponse,
   writeMultiRequest,
   writeMultiResponse,
+  writeMultiResult,
   zxidDigest,
 } from './records.ts'
 export { firstSessionId, sessionPassword } from './sessions.ts'

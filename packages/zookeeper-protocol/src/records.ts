@@ -368,28 +368,30 @@ export type MultiResult =
   | { type: -1; err: number }
 
 export function writeMultiResponse(writer: ByteWriter, results: readonly MultiResult[]): void {
-  for (const result of results) {
-    multiHeader.write(writer, { type: result.type, done: false, err: result.type === -1 ? result.err : 0 })
-    switch (result.type) {
-      case 1:
-        createResponse.write(writer, result)
-        break
-      case 15:
-        create2Response.write(writer, result)
-        break
-      case 5:
-        setDataResponse.write(writer, result)
-        break
-      case 4:
-        getDataResponse.write(writer, result)
-        break
-      case 8:
-        getChildrenResponse.write(writer, result)
-        break
-      case -1:
-        errorResponse.write(writer, result)
-    }
+  for (const result of results) writeMultiResult(writer, result)
+  endMultiResponse(writer)
+}
+
+export function writeMultiResult(writer: ByteWriter, result: MultiResult): void {
+  multiHeader.write(writer, { type: result.type, done: false, err: result.type === -1 ? result.err : 0 })
+  switch (result.type) {
+    case 1:
+      return createResponse.write(writer, result)
+    case 15:
+      return create2Response.write(writer, result)
+    case 5:
+      return setDataResponse.write(writer, result)
+    case 4:
+      return getDataResponse.write(writer, result)
+    case 8:
+      return getChildrenResponse.write(writer, result)
+    case -1:
+      return errorResponse.write(writer, result)
   }
+}
+
+/** Behind the last result. */
+export function endMultiResponse(writer: ByteWriter): void {
   multiHeader.write(writer, { type: -1, done: true, err: -1 })
 }
 

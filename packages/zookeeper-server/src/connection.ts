@@ -19,7 +19,7 @@ import type { Applied, DataTree } from './data-tree.ts'
 import type { LargeRequests } from './large-requests.ts'
 import { isSync, type PendingOperation, writeOpCodes } from './pending-operation.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
-import { answerRead, type ReadContext, readOpCodes } from './pipeline/reads.ts'
+import { answerRead, type ReadContext, readOpCodes, tooLong } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
 import { ReplyStream } from './reply-stream.ts'
 import { type ServerStats, Summary } from './stats.ts'
@@ -36,6 +36,7 @@ export interface ConnectionHost {
   readonly limits: {
     maxBuffer: number
     skipAcl: boolean
+    maxReplyBytes: number
     extensions: boolean
     digestAuth: boolean
     superDigest: string | null
@@ -422,7 +423,7 @@ export class ClientConnection implements Watcher {
       const { tree, watches, limits } = this.#host
       const { sessionId, identities } = this
       const { skipAcl, extensions } = limits
-      this.#context = { tree, watches, watcher: this, sessionId, identities, skipAcl, extensions }
+      this.#context = { tree, watches, watcher: this, sessionId, identities, skipAcl, extensions, end: 0 }
     }
     return this.#context
   }
@@ -435,19 +436,29 @@ export class ClientConnection implements Watcher {
     out.int32(xid)
     out.int64(zxid)
     out.int32(0)
+    const context = this.#readContext()
+    context.end = out.length + this.#host.limits.maxReplyBytes
     let err: number
     try {
-      err = answerRead(code, new ByteReader(bytes, at, end), this.#readContext(), out)
+      err = answerRead(code, new ByteReader(bytes, at, end), context, out)
     } catch (error) {
       if (!(error instanceof MalformedBytesError)) throw error
       err = errorCode.MARSHALLINGERROR
     }
+    if (err === errorCode.OK && out.length > context.end) err = tooLong
+    if (err === tooLong) this.#warnOfReply(code)
     if (err !== errorCode.OK) {
       out.truncate(start + 20)
       out.patchInt32(start + 16, err)
     }
     this.#replies.end(start)
     this.#finish(xid, code, receivedMs)
+  }
+
+  #warnOfReply(code: number): void {
+    this.#host.log.warn(
+      `The reply to ${operationNames[code] ?? code} of ${this.remoteText} is longer than reply.maxBytes=${this.#host.limits.maxReplyBytes}: it is answered with an error`,
+    )
   }
 
   /** The transaction of the oldest waiting write has been applied. False if it is none of this connection's. */

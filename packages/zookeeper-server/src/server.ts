@@ -92,6 +92,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.limits = {
       maxBuffer: values['jute.maxbuffer'],
       skipAcl: values.skipACL === 'yes',
+      maxReplyBytes: values['reply.maxBytes'],
       extensions: values['extensions.enabled'],
       digestAuth: values['DigestAuthenticationProvider.enabled'],
       superDigest: values['DigestAuthenticationProvider.superDigest'],

@@ -83,6 +83,12 @@ export const keys = {
     default: false,
     about: 'Operations that Apache’s servers do not know; only where every server of the ensemble has them.',
   }),
+  'reply.maxBytes': int({
+    default: 64 * 1024 * 1024,
+    min: 1024,
+    about:
+      'A longer reply is answered with an error instead. Best what clients have for jute.maxbuffer: those give up the connection over a longer one.',
+  }),
   forceSync: yesNo({
     default: 'yes',
     about: '`no` answers before data is on disk: a power loss then loses acknowledged writes.',

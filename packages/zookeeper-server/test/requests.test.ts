@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ByteWriter } from '@vivarium/bytes'
 import {
   addWatchRequest,
   authPacket,
@@ -14,6 +15,7 @@ import {
   encode,
   getAllChildrenNumberRequest,
   getAllChildrenNumberResponse,
+  getChildrenRequest,
   getDataRequest,
   getEphemeralsRequest,
   getEphemeralsResponse,
@@ -23,6 +25,7 @@ import {
   setDataRequest,
   syncRequest,
   whoAmIResponse,
+  writeMultiRequest,
 } from '@vivarium/zookeeper-protocol'
 import { startServer } from './embedded-server.ts'
 import { WireClient } from './wire-client.ts'
@@ -227,6 +230,46 @@ test('an unknown operation and a lone check are answered with zxid −1 in their
     replies.map(reply => [reply!.xid, reply!.err]),
     sent.map((xid, i) => [xid, i === 1 ? -6 : 0]),
   )
+})
+
+test('a reply that is too long is answered with an error, leaves no watch, and the connection goes on', async () => {
+  await using zookeeper = await startServer({ config: { 'reply.maxBytes': 20_000 } })
+  await using client = await WireClient.connect(zookeeper.port)
+  await client.call(opCode.create, createBody('/n', 0, Buffer.alloc(15_000)))
+  for (let i = 0; i < 700; i++) client.send(opCode.create, createBody(`/n/${String(i).padStart(30, '0')}`))
+  for (let i = 0; i < 700; i++) await client.nextReply()
+  const children = encode(getChildrenRequest, { path: '/n', watch: true })
+  const data = encode(getDataRequest, { path: '/n', watch: true })
+  const twice = new ByteWriter()
+  writeMultiRequest(twice, [
+    { type: opCode.getData, body: data },
+    { type: opCode.getData, body: data },
+  ])
+  for (const [code, body] of [
+    [opCode.getChildren, children],
+    [opCode.getChildren2, children],
+    [opCode.multiRead, twice.written()],
+  ] as const) {
+    const reply = await client.call(code, body)
+    assert.deepEqual([reply.err, reply.body.length], [-4, 0], `operation ${code}`)
+  }
+  assert.equal(zookeeper.server.watches.data.count + zookeeper.server.watches.children.count, 0)
+  assert.equal((await client.call(opCode.getData, data)).err, 0)
+  assert.equal(zookeeper.server.watches.data.count, 1)
+})
+
+test('a request of a megabyte that asks for much more takes no memory for it', async () => {
+  await using zookeeper = await startServer()
+  await using client = await WireClient.connect(zookeeper.port)
+  await client.call(opCode.create, createBody('/n', 0, Buffer.alloc(1_000_000)))
+  const body = encode(getDataRequest, { path: '/n', watch: false })
+  const request = new ByteWriter()
+  writeMultiRequest(
+    request,
+    Array.from({ length: 50_000 }, () => ({ type: opCode.getData, body })),
+  )
+  assert.equal((await client.call(opCode.multiRead, request.written())).err, -4)
+  assert.equal((await client.exists('/n')).err, 0)
 })
 
 test('a client that sends createSession itself does no harm', async () => {

@@ -4,6 +4,7 @@ import {
   addWatchMode,
   addWatchRequest,
   checkWatchesRequest,
+  endMultiResponse,
   errorCode,
   errorResponse,
   eventType,
@@ -26,7 +27,7 @@ import {
   setWatches2,
   watcherType,
   whoAmIResponse,
-  writeMultiResponse,
+  writeMultiResult,
 } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import type { Watcher, Watches, WatchMode } from '../watches.ts'
@@ -44,7 +45,12 @@ export interface ReadContext {
   readonly skipAcl: boolean
   /** Whether operations are answered that Apache's servers do not know. */
   readonly extensions: boolean
+  /** Where in `out` the reply must have ended. */
+  end: number
 }
+
+/** What a reply is answered with instead that no client takes: its client reports just this, having closed the connection. */
+export const tooLong: number = errorCode.CONNECTIONLOSS
 
 /** A page ends when it has become so long. */
 const fullPageBytes = 512 * 1024
@@ -130,9 +136,10 @@ function getData(path: string, watch: boolean, context: ReadContext, out: ByteWr
   const node = context.tree.nodes.get(path)
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
-  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
   node.writeData(out)
   node.writeStat(out)
+  if (out.length > context.end) return tooLong
+  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
   return errorCode.OK
 }
 
@@ -156,10 +163,13 @@ function getChildren(
   const node = context.tree.nodes.get(path)
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
-  if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
   out.int32(node.childCount)
-  for (const child of context.tree.nodes.childrenOf(node)) child.writeName(out)
+  for (const child of context.tree.nodes.childrenOf(node)) {
+    child.writeName(out)
+    if (out.length > context.end) return tooLong
+  }
   if (withStat) node.writeStat(out)
+  if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
   return errorCode.OK
 }
 
@@ -205,26 +215,29 @@ function getAcl(path: string, context: ReadContext, out: ByteWriter): number {
 
 /** Every operation answers for itself: one that fails does not fail the others. */
 function multiRead(reader: ByteReader, context: ReadContext, out: ByteWriter): number {
-  const results = readMultiRequest(reader).map((op): MultiResult => {
-    if (op.type !== opCode.getData && op.type !== opCode.getChildren) {
-      throw new MalformedBytesError(`operation ${op.type} cannot be part of a multiRead`)
-    }
-    const { path, watch } = getDataRequest.read(new ByteReader(op.body))
-    const node = context.tree.nodes.get(path)
-    if (node === undefined) return { type: -1, err: errorCode.NONODE }
-    if (!mayRead(node.acl, context)) return { type: -1, err: errorCode.NOAUTH }
-    if (op.type === opCode.getData) {
-      if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
-      return { type: opCode.getData, data: node.data, stat: node.stat }
-    }
-    if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
-    return {
-      type: opCode.getChildren,
-      children: Array.from(context.tree.nodes.childrenOf(node), child => child.name),
-    }
-  })
-  writeMultiResponse(out, results)
+  const { watches, watcher } = context
+  const toWatch: { type: number; path: string }[] = []
+  for (const { type, body } of readMultiRequest(reader)) {
+    if (type !== opCode.getData && type !== opCode.getChildren)
+      throw new MalformedBytesError(`operation ${type} cannot be part of a multiRead`)
+    const { path, watch } = getDataRequest.read(new ByteReader(body))
+    const result = resultOf(type, path, context)
+    writeMultiResult(out, result)
+    if (out.length > context.end) return tooLong
+    if (watch && result.type !== -1) toWatch.push({ type, path })
+  }
+  endMultiResponse(out)
+  for (const { type, path } of toWatch)
+    (type === opCode.getData ? watches.data : watches.children).add(path, watcher, 'one-shot')
   return errorCode.OK
+}
+
+function resultOf(type: 4 | 8, path: string, context: ReadContext): MultiResult {
+  const node = context.tree.nodes.get(path)
+  if (node === undefined) return { type: -1, err: errorCode.NONODE }
+  if (!mayRead(node.acl, context)) return { type: -1, err: errorCode.NOAUTH }
+  if (type === opCode.getData) return { type, data: node.data, stat: node.stat }
+  return { type, children: Array.from(context.tree.nodes.childrenOf(node), child => child.name) }
 }
 
 /** Registers a reconnected client's watches anew, and tells it at once of what it missed. */
