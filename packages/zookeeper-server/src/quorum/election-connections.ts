@@ -12,7 +12,7 @@ import type { Sid } from '@vivarium/zab'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
 import { connectToAny, listenOnAny } from './addresses.ts'
 import { anonymousObserver, initialMessage, readInitialMessage } from './election-messages.ts'
-import { type LoanRequest, lend, readLoanRequest } from './log-lending.ts'
+import { type LoanRequest, lend, lendingMs, readLoanRequest } from './log-lending.ts'
 
 const maxMessageBytes = 512 * 1024
 const handshakeMs = 5_000
@@ -52,8 +52,8 @@ export class ElectionConnections {
   readonly #heard = new Set<Sid>()
   #listeners: Listener[] = []
   #nextAnonymous = -1n
-  /** To one at a time: it is read from the disk. */
-  #isLending = false
+  /** To one at a time: what it is sent is in memory until it has it. */
+  #borrower: Connection | null = null
   #isStopped = false
 
   constructor(
@@ -117,6 +117,7 @@ export class ElectionConnections {
   async stop(): Promise<void> {
     this.#isStopped = true
     for (const connection of [...this.#connections.values(), ...this.#incoming]) connection.destroy()
+    this.#borrower?.destroy()
     await this.#closeListeners()
   }
 
@@ -207,26 +208,25 @@ export class ElectionConnections {
   }
 
   #lend(connection: Connection, request: LoanRequest): void {
-    connection.onClose = () => {}
     connection.onData = () => {}
-    if (this.#isLending || !this.#addresses.has(request.sid)) return connection.destroy()
-    this.#isLending = true
-    this.#recordsFor(request)
-      .then(
-        records => {
-          this.#log.info(
-            `Server ${request.sid} is sent ${records.length} bytes of the log from behind 0x${formatZxid(request.before)}`,
-          )
-          lend(connection, records)
-        },
-        error => {
-          this.#log.warn(`Server ${request.sid} asked for records that could not be read`, error)
-          connection.destroy()
-        },
-      )
-      .finally(() => {
-        this.#isLending = false
-      })
+    if (this.#borrower !== null || !this.#addresses.has(request.sid)) return connection.destroy()
+    this.#borrower = connection
+    const timeout = this.#clock.after(lendingMs, () => connection.destroy())
+    connection.onClose = () => {
+      timeout.cancel()
+      this.#borrower = null
+    }
+    this.#recordsFor(request).then(
+      records => {
+        const place = `behind 0x${formatZxid(request.before)}`
+        this.#log.info(`Server ${request.sid} is sent ${records.length} bytes of the log from ${place}`)
+        lend(connection, records)
+      },
+      error => {
+        this.#log.warn(`Server ${request.sid} asked for records that could not be read`, error)
+        connection.destroy()
+      },
+    )
   }
 
   #introduced(connection: Connection, given: Sid, addresses: readonly Address[], rest: Buffer): void {

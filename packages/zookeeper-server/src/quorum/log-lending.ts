@@ -9,6 +9,8 @@ import { connectToAny } from './addresses.ts'
 const protocolLoan = -66000n
 const requestBytes = 28
 const timeoutMs = 5_000
+/** Whoever takes longer to read them does without. */
+export const lendingMs = 30_000
 /** More is not mended like this. */
 export const maxLentBytes = 64 * 1024 * 1024
 
@@ -18,6 +20,15 @@ export interface LoanRequest {
   before: bigint
   /** up to so many bytes of them. */
   maxBytes: number
+}
+
+export function loanRequest({ sid, before, maxBytes }: LoanRequest): Buffer {
+  const writer = new ByteWriter(requestBytes)
+  writer.int64(protocolLoan)
+  writer.int64(sid)
+  writer.int64(before)
+  writer.int32(maxBytes)
+  return writer.written()
 }
 
 /** The request at the start of `bytes`; null while it is incomplete, undefined if it is something else. */
@@ -47,7 +58,7 @@ export class CannotBorrow extends Error {}
 export async function borrow(
   world: { network: Network; clock: Clock },
   addresses: readonly Address[],
-  { sid, before, maxBytes }: LoanRequest,
+  request: LoanRequest,
 ): Promise<Buffer> {
   const { connection } = await connectToAny(world, addresses, { timeoutMs }).catch(error => {
     throw new CannotBorrow((error as Error).message)
@@ -71,16 +82,11 @@ export async function borrow(
       received += chunk.length
       if (length === null && received >= 4) length = Buffer.concat(chunks).readInt32BE(0)
       if (length === null) return
-      if (length < 0 || length > maxBytes) return fail(`it announced ${length} bytes`)
+      if (length < 0 || length > request.maxBytes) return fail(`it announced ${length} bytes`)
       if (received < 4 + length) return
       end()
       resolve(Buffer.concat(chunks).subarray(4, 4 + length))
     }
-    const request = new ByteWriter(requestBytes)
-    request.int64(protocolLoan)
-    request.int64(sid)
-    request.int64(before)
-    request.int32(maxBytes)
-    connection.write(request.written())
+    connection.write(loanRequest(request))
   })
 }

@@ -1,4 +1,5 @@
 import { encodeNotification, initialMessage } from '../../src/quorum/election-messages.ts'
+import { loanRequest } from '../../src/quorum/log-lending.ts'
 import { serverLine } from '../simulation/ensemble.ts'
 import { ensembleUnderFire } from './ensemble-under-fire.ts'
 import { mutated } from './mutate.ts'
@@ -19,11 +20,18 @@ export const election: TargetKind = {
     let caller = callers[0]!
     let isFirst = false
     let fed = 0
+    const sids = [9n, 9n, 4n, 0n, -1n, 3n]
     const first = () =>
-      initialMessage(
-        chance.pick([9n, 9n, 4n, 0n, -1n, 3n]),
-        Array(chance.between(1, 3)).fill({ host: '10.0.9.9', port: 3888 }),
-      )
+      chance.below(4) === 0
+        ? loanRequest({
+            sid: chance.pick([1n, 2n, ...sids]),
+            before: BigInt(chance.between(-1, 40)) + (BigInt(chance.below(3)) << 32n),
+            maxBytes: chance.pick([-1, 0, 1, 1_000, 1_000_000, 2 ** 31 - 1]),
+          })
+        : initialMessage(
+            chance.pick(sids),
+            Array(chance.between(1, 3)).fill({ host: '10.0.9.9', port: 3888 }),
+          )
     const notification = () =>
       encodeNotification(
         {
