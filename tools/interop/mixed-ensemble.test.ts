@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { type ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
 import { createMode } from '@vivarium/zookeeper-protocol'
@@ -319,6 +321,41 @@ for (const [masters, observer] of [
     assert.ok(await zookeeper.exists('/alive'))
     assert.equal(zookeeper.sessionId, sessionId)
   })
+}
+
+test('a member of ours whose log is damaged asks Apache’s in vain for records, and is sent the database', {
+  skip,
+}, async () => {
+  await using ensemble = await Processes.configure(3, { config: { initLimit: 40 } })
+  ensemble.start(1)
+  for (const id of [2, 3]) ensemble.startApache(id, classpath('apache-3.9'))
+  await ensemble.serving([1, 2, 3])
+  await using zookeeper = openZooKeeper([2, 3].map(id => `127.0.0.1:${ensemble.port(id)}`).join(','))
+  await zookeeper.create('/ledger')
+  const writer = new ZnodeWriter(zookeeper, '/ledger')
+  try {
+    await writer.writesMore()
+    await ensemble.kill(1)
+    await spoilLog(join(ensemble.folder, 'data1', 'version-2'))
+    ensemble.start(1)
+    await ensemble.serving([1, 2, 3])
+    await writer.writesMore()
+  } finally {
+    await writer.stop()
+  }
+  assert.match(ensemble.output(1), /Server [23] lends nothing: it closed the connection/)
+  assert.match(ensemble.output(1), /What was damaged has been replaced: this server votes again/)
+  await assertKept(ensemble.port(1), writer.acknowledged)
+  await assertDigestsAgree(ensemble, [1, 2, 3])
+})
+
+/** Turns a bit in the middle of the newest log. */
+async function spoilLog(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter(name => name.startsWith('log.')).sort()
+  const path = join(folder, names.at(-1)!)
+  const log = await readFile(path)
+  log[log.indexOf('/ledger/n-', log.lastIndexOf('/ledger/n-') / 2)]! ^= 1
+  await writeFile(path, log)
 }
 
 test('members of either kind join, lead and leave by reconfiguration while a client writes', {
