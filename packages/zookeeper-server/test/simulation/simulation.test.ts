@@ -4,7 +4,7 @@ import { live } from './scenario.ts'
 
 const seeds =
   process.env.SEED === undefined
-    ? Array.from({ length: Number(process.env.SEEDS ?? 20) }, (_, i) => i + 1)
+    ? Array.from({ length: Number(process.env.SEEDS ?? 40) }, (_, i) => i + 1)
     : [Number(process.env.SEED)]
 
 test('ensembles that are killed, torn apart and lose power keep what they acknowledged, in the order they promised', async () => {
@@ -15,7 +15,7 @@ test('ensembles that are killed, torn apart and lose power keep what they acknow
     for (const event of outcome.events) events.add(event)
     acknowledged += outcome.acknowledged
   }
-  if (seeds.length < 20) return
+  if (seeds.length < 40) return
   for (const event of [
     'kill of the leader',
     'power loss of the leader',
