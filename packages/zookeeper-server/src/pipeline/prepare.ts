@@ -175,8 +175,7 @@ export class Preparer {
       case opCode.setData: {
         const { path, data, version } = setDataRequest.read(reader)
         this.#checkSession(request)
-        checkPath(path)
-        const node = this.#existing(path)
+        const node = this.#named(path)
         this.#checkAccess(node.acl, permission.WRITE, request)
         this.#checkQuota(path, 0, (data?.length ?? 0) - Math.max(0, node.dataLength))
         const next = checkedVersion(node.version, version)
@@ -204,8 +203,7 @@ export class Preparer {
       case opCode.check: {
         const { path, version } = checkVersionRequest.read(reader)
         this.#checkSession(request)
-        checkPath(path)
-        const node = this.#existing(path)
+        const node = this.#named(path)
         this.#checkAccess(node.acl, permission.READ, request)
         return { type: 'check', path, version: checkedVersion(node.version, version) }
       }
@@ -426,6 +424,14 @@ export class Preparer {
     }
     check('Count', count, usage.count + growth.count + count, limits.count, limits.countHardLimit)
     check('Bytes', bytes, usage.bytes + growth.bytes + bytes, limits.bytes, limits.byteHardLimit)
+  }
+
+  /** The znode at a path that may be none: that of one that is there was looked at when it was made. */
+  #named(path: string): NodeView {
+    const node = this.#outlook.get(path)
+    if (node !== null) return node
+    checkPath(path)
+    throw new Refusal(errorCode.NONODE)
   }
 
   #existing(path: string): NodeView {
