@@ -223,8 +223,12 @@ async function recover(
   const missing = () => ensemble.members.filter(member => !member.isUp && !operator.retired.has(member))
   for (const member of missing()) member.boot()
   await world.pass(500)
-  // Who was taken out, and in again while it was down, does not find itself in its own file.
-  if (operator.hasChanged) for (const member of missing()) operator.start(member)
+  // Who had failed just before all healed has ended by now. Who was taken out, and in again while it was down, does not find
+  // itself in its own file.
+  for (const member of missing()) {
+    if (operator.hasChanged) operator.start(member)
+    else member.boot()
+  }
   await during(world, change)
   const lines = await lastLines(world, ensemble)
   const members = ensemble.members.filter(({ id }) => lines.some(line => line.startsWith(`server.${id}=`)))
