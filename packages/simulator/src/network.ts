@@ -147,7 +147,8 @@ export class SimulatedNetwork {
         life.after(back, () => {
           if (isSettled) return near.break(reset())
           cancelTimeout()
-          resolve(near)
+          if (near.isClosed) fail('ECONNRESET', '')
+          else resolve(near)
         })
       })
     })
@@ -213,6 +214,10 @@ class End implements Connection {
 
   get pendingBytes(): number {
     return this.#pendingBytes
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
   }
 
   // ---- sending -------------------------------------------------------------------------------------------------------

@@ -123,6 +123,28 @@ async function afterPowerLoss(
   return finished(world, disk.readFile('/d/f').then(String)).catch(() => null)
 }
 
+test('a connection that is reset while it is made is refused, or its end is told of', async () => {
+  for (let seed = 0; seed < 20; seed++) {
+    const world = new World(seed)
+    const [a, b] = [world.machine('10.0.0.1').start(), world.machine('10.0.0.2').start()]
+    let isAccepted = false
+    await a.network.listen(address, () => {
+      isAccepted = true
+    })
+    const told: string[] = []
+    b.network.connect(address, { timeoutMs: 1_000 }).then(
+      connection => {
+        connection.onClose = () => told.push('closed')
+      },
+      error => told.push((error as NodeJS.ErrnoException).code!),
+    )
+    await world.until('it is accepted', 1_000, () => isAccepted)
+    world.network.resetOne()
+    await world.pass(1_000)
+    assert.ok(['ECONNRESET', 'closed'].includes(told.join()), `seed ${seed}: ${told}`)
+  }
+})
+
 test('what was synced, with its name, outlives a power loss; what was not may be gone, whole or from some sector on', async () => {
   const content = 'x'.repeat(2_000)
   const lengths = new Set<number>()
