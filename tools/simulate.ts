@@ -161,6 +161,6 @@ function seedThatFinds(bug: string): Promise<number | null> {
 }
 
 function whole(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It is not a whole number.')
+  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError('It is not a whole number.')
   return Number(text)
 }
