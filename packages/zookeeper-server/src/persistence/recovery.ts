@@ -6,7 +6,7 @@ import { decodeEntry } from '../txn.ts'
 import { DataError, mendAlone } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
-import { follows, newestLogged, readLog } from './txn-log-reader.ts'
+import { follows, newestLogged, readLog, removeUnbegunLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
 const maxSnapshotsTried = 100
@@ -37,6 +37,7 @@ export async function recover(
   const { disk, clock } = world
   const log = world.log.named('FileTxnSnapLog')
   const startedMs = clock.monotonicMs()
+  await removeUnbegunLog(disk, folders.logs)
   const { sessions, unusable } = await loadSnapshot(disk, log, folders.snapshots, tree)
   const isEmpty = sessions === null
   const live = sessions ?? new Map<bigint, number>()

@@ -156,14 +156,20 @@ export function follows(zxid: bigint, before: bigint): boolean {
   return zxid === before + 1n || (epochOf(zxid) > epochOf(before) && (zxid & 0xffff_ffffn) === 1n)
 }
 
-/** Files that can hold `fromZxid` or later ones. An empty newest file, left by a crash at its creation, is removed. */
+/**
+ * Removes a newest file that a crash left empty at its creation: once others stand behind it, it would be one whose header is
+ * lost. Only at the start: later, a file that is empty is one that is being begun.
+ */
+export async function removeUnbegunLog(disk: Disk, folder: string): Promise<void> {
+  const newest = (await listFiles(disk, folder, 'log')).at(-1)
+  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) await disk.remove(newest.path)
+}
+
+/** Files that can hold `fromZxid` or later ones. */
 async function filesFrom(disk: Disk, folder: string, fromZxid: bigint): Promise<NamedFile[]> {
   const files = await listFiles(disk, folder, 'log')
   const newest = files.at(-1)
-  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) {
-    await disk.remove(newest.path)
-    files.pop()
-  }
+  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) files.pop()
   const first = files.findLastIndex(file => file.zxid <= fromZxid)
   return files.slice(Math.max(first, 0))
 }
