@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -14,7 +14,7 @@ import { encodeEntry } from '../src/txn.ts'
 const epoch = (number: number, counter: number) => (BigInt(number) << 32n) | BigInt(counter)
 
 /** A folder with one log file that holds setData transactions, each of the same length. */
-async function logOf(t: TestContext, zxids: readonly bigint[], data = 'data') {
+async function logOf(t: TestContext, zxids: readonly bigint[]) {
   const folder = await mkdtemp(join(tmpdir(), 'log-repair-'))
   t.after(() => rm(folder, { recursive: true }))
   const options = { preallocateBytes: 64 * 1024, sync: false, slowSyncMs: 1000, maxFileBytes: 0 }
@@ -22,7 +22,7 @@ async function logOf(t: TestContext, zxids: readonly bigint[], data = 'data') {
   const log = new TxnLog(world, folder, options, assert.ifError)
   for (const zxid of zxids) {
     const header = { clientId: 1n, cxid: Number(zxid & 0xffn), zxid, time: 0n, type: opCode.setData }
-    const txn = { type: 'setData' as const, path: `/${zxid}`.padEnd(20), data: Buffer.from(data), version: 1 }
+    const txn = { type: 'setData' as const, path: '/a', data: Buffer.from('data'), version: 1 }
     log.append(zxid, encodeEntry(header, txn, null), null)
   }
   await log.close()
@@ -90,6 +90,13 @@ test('a transaction of another epoch is not taken for the last one that was logg
   const before = await readFile(own.path)
   assert.equal(await mendLog(nodeDisk, damage, lent), false)
   assert.deepEqual(await readFile(own.path), before)
+})
+
+test('a log file that is just being begun stays where it is when the log is read', async t => {
+  const { folder } = await logOf(t, [epoch(1, 1), epoch(1, 2)])
+  await writeFile(join(folder, 'log.100000003'), '')
+  assert.ok((await recordsBehind(nodeDisk, folder, epoch(1, 0), 1_000_000)).length > 0)
+  assert.deepEqual((await readdir(folder)).sort(), ['log.100000001', 'log.100000003'])
 })
 
 test('what is lent ends where the lender’s own log is damaged, or has a gap, or is long enough', async t => {

@@ -123,15 +123,22 @@ function recordAt(records: Buffer, at: number): Buffer | null {
   return adler32(entry) === records.readUInt32BE(at + 4) ? records.subarray(at, end) : null
 }
 
-/** Checksum, length, session, request and zxid. */
-const tellingBytes = recordHeadBytes + zxidAt + 8
+/** Where the checksum and the zxid lie in a record. */
+const checksum = [4, 8] as const
+const zxidOf = [recordHeadBytes + zxidAt, recordHeadBytes + zxidAt + 8] as const
 /** A bit has turned, or a few. */
 const turnedBytes = 8
 
-/** Whether what is left of a record can only be of this one. */
+/**
+ * Whether what is left of a record can only be of this one. Records of a kind look much alike: that few bytes differ says
+ * nothing if the zxid and the checksum are among them.
+ */
 function resembles(record: Buffer, left: Buffer): boolean {
-  if (left.length >= tellingBytes && record.compare(left, 0, tellingBytes, 0, tellingBytes) === 0) return true
-  let different = Math.abs(record.length - left.length)
+  const isSame = ([start, end]: readonly [number, number]) =>
+    left.length >= end && record.compare(left, start, end, start, end) === 0
+  if (isSame(checksum) && isSame(zxidOf)) return true
+  if (!isSame(checksum) && !isSame(zxidOf)) return false
+  let different = record.length - left.length
   for (let i = 0; i < left.length && different <= turnedBytes; i++) if (record[i] !== left[i]) different++
   return different <= turnedBytes
 }
