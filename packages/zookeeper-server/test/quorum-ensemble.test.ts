@@ -149,14 +149,21 @@ test('a member that was away long gets the database, and an observer serves what
   await assertHolds(ensemble.port(1), written)
 })
 
-async function comeBackWithUncommitted(writesMeanwhile: boolean, expected: RegExp): Promise<void> {
+/** The epoch in which a znode was made, as logs show it. */
+async function epochOf(client: WireClient, path: string): Promise<string> {
+  return ((await client.exists(path)).stat!.czxid >> 32n).toString(16)
+}
+
+async function comeBackWithUncommitted(writesMeanwhile: boolean): Promise<void> {
   await using ensemble = await Processes.configure(3, { config: { tickTime: 2000 } })
   for (const id of [1, 2, 3]) ensemble.start(id)
   const leader = await ensemble.serving([1, 2, 3])
   const others = [1, 2, 3].filter(id => id !== leader)
+  let epoch: string
   {
     await using client = await WireClient.connect(ensemble.port(leader))
     assert.equal(await client.create('/before'), '/before')
+    epoch = await epochOf(client, '/before')
     await Promise.all(others.map(id => ensemble.kill(id)))
     // It has not counted its followers yet: it proposes to itself alone, and answers nobody.
     for (const name of ['/alone-1', '/alone-2', '/alone-3']) {
@@ -171,11 +178,14 @@ async function comeBackWithUncommitted(writesMeanwhile: boolean, expected: RegEx
   const write = async () => {
     await using client = await WireClient.connect(ensemble.port(next))
     assert.equal(await client.create('/after'), '/after')
+    return epochOf(client, '/after')
   }
-  if (writesMeanwhile) await write()
+  const expected = writesMeanwhile
+    ? `Getting a snapshot from leader 0x${await write()}`
+    : `Truncating log to get in sync with the leader 0x${epoch}`
   ensemble.start(leader)
   await ensemble.serving([1, 2, 3])
-  assert.match(ensemble.output(leader), expected)
+  assert.ok(ensemble.output(leader).includes(expected), expected)
   if (!writesMeanwhile) await write()
   // What it holds is on its disk, too.
   await ensemble.kill(leader)
@@ -189,7 +199,7 @@ async function comeBackWithUncommitted(writesMeanwhile: boolean, expected: RegEx
 }
 
 test('what a leader logged and no quorum has is cut off when it comes back', () =>
-  comeBackWithUncommitted(false, /Truncating log to get in sync with the leader 0x1/))
+  comeBackWithUncommitted(false))
 
 test('and replaced by the database of the new leader when that has written meanwhile', () =>
-  comeBackWithUncommitted(true, /Getting a snapshot from leader 0x2/))
+  comeBackWithUncommitted(true))
