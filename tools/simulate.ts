@@ -105,17 +105,18 @@ function run(share: Share, onReport: (report: Outcome) => void): Promise<void> {
     count--
     onReport(report)
   }
+  let cause: Error | null = null
   return new Promise((resolve, reject) => {
     worker.on('message', (report: Report) => {
       if (report !== 'planted') end(report)
     })
     worker.once('error', (error: Error) => {
-      end({ seed: first, error: `${error.stack}` })
-      if (count > 0) run({ ...share, first, count }, onReport).then(resolve, reject)
-      else resolve()
+      cause = error
     })
     worker.once('exit', code => {
-      if (code === 0) resolve()
+      if (code !== 0) end({ seed: first, error: cause?.stack ?? `its thread ended with exit code ${code}` })
+      if (count > 0) run({ ...share, first, count }, onReport).then(resolve, reject)
+      else resolve()
     })
   })
 }
