@@ -18,7 +18,6 @@ import {
   type Vote,
 } from '@vivarium/zab'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
-import type { LogDamage } from '../persistence/log-repair.ts'
 import { cannotBind, type ServerWorld } from '../server.ts'
 import { ownPeer, type ServerSettings } from '../settings.ts'
 import type { ServerStats } from '../stats.ts'
@@ -40,7 +39,7 @@ import { configTextIn, decodeNotification, encodeNotification } from './election
 import { EpochFiles } from './epoch-files.ts'
 import { Following, type Master } from './following.ts'
 import { Leading } from './leading.ts'
-import { borrow, CannotBorrow, maxLentBytes } from './log-lending.ts'
+import { mendFromOthers } from './log-mending.ts'
 import type { MemberContext } from './member.ts'
 import { Membership } from './membership.ts'
 import type { Replica } from './replica.ts'
@@ -52,8 +51,6 @@ const lastingProblems: ReadonlySet<string> = new Set(['EADDRINUSE', 'EACCES'])
 const readOnlyAfterMs = 2_000
 /** A server whose log is damaged asks the others again so often, while there is no leader. */
 const askAgainMs = 2_000
-/** More than a record usually has. */
-const mostRecordBytes = 2 * 1024 * 1024
 const stateNames = ['LOOKING', 'FOLLOWING', 'LEADING', 'OBSERVING'] as const
 
 /** A member of an ensemble: elects, then leads or follows, and elects again when that is over. */
@@ -174,7 +171,7 @@ export class QuorumPeer {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      if (this.#isDamaged) await this.#askForRecords()
+      if (this.#hasDamagedLog && (await this.#isMendedByOthers())) await this.#isWholeAgain()
       if (this.#isStopped) return
       const state = this.#appointed === null ? await this.#elect() : this.#takeAppointment(this.#appointed)
       if (this.#isStopped) return
@@ -323,40 +320,17 @@ export class QuorumPeer {
     this.#election.appoint(this.#election.vote.leader, this.#history)
   }
 
-  /**
-   * Of the records that a damaged log lacks any whole copy is right: a zxid names one transaction only. So each of the others
-   * is asked, whatever state it is in, for one damage after another.
-   */
-  async #askForRecords(): Promise<void> {
-    for (let { damage } = this.#replica; damage !== null && !this.#isStopped; { damage } = this.#replica) {
-      const { path, start, end, before } = damage
-      const place = `${end - start} bytes at position ${start} of ${path}, behind transaction 0x${formatZxid(before)}`
-      const lender = await this.#mend(damage)
-      if (lender === null)
-        return this.#log.warn(`Damaged: ${place}. No server has what stood there; all are asked again`)
-      this.#log.info(`Mended with what server ${lender} had: ${place}`)
-    }
-  }
-
-  /** Gives the server whose records fit, or null if nobody's do. */
-  async #mend({ before, start, end, after }: LogDamage): Promise<Sid | null> {
-    // How long the last record was may be among what is lost.
-    const maxBytes = end - start + (after === null ? mostRecordBytes : 0)
-    if (maxBytes > maxLentBytes) return null
-    for (const [sid, addresses] of this.#electionAddresses()) {
-      if (sid === this.#myId || this.#isStopped) continue
-      try {
-        const records = await borrow(this.#world, addresses, { sid: this.#myId, before, maxBytes })
-        const outcome = await this.#replica.mend(records)
-        if (outcome === 'unfit') continue
-        if (outcome === 'whole') await this.#isWholeAgain()
-        return sid
-      } catch (error) {
-        if (!(error instanceof CannotBorrow)) throw error
-        this.#log.info(`Server ${sid} lends nothing: ${error.message}`)
-      }
-    }
-    return null
+  #isMendedByOthers(): Promise<boolean> {
+    const { network } = this.#world
+    const others = this.#electionAddresses()
+    others.delete(this.#myId)
+    return mendFromOthers(this.#replica, others, {
+      myId: this.#myId,
+      network,
+      clock: this.#clock,
+      log: this.#log,
+      isOver: () => this.#isStopped,
+    })
   }
 
   async #isWholeAgain(): Promise<void> {
