@@ -148,8 +148,9 @@ export class ByteWriter {
     return this.#buffer.subarray(from, this.#length)
   }
 
-  /** Forgets what was written and keeps the memory. */
-  reset(): void {
+  /** Forgets what was written and keeps the memory, unless it has grown past `mostBytes`. */
+  reset(mostBytes: number = Number.POSITIVE_INFINITY): void {
     this.#length = 0
+    if (this.#buffer.length > mostBytes) this.#buffer = Buffer.allocUnsafe(mostBytes)
   }
 }

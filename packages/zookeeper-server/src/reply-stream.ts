@@ -3,6 +3,9 @@ import type { Connection } from '@vivarium/platform'
 import { keeperState, replyHeader, specialXid, watcherEvent } from '@vivarium/zookeeper-protocol'
 import type { ServerStats } from './stats.ts'
 
+/** A connection does not keep for its lifetime what one long reply took. */
+const keptBytes = 256 * 1024
+
 /**
  * What goes to one client: replies in the order in which they are written, and events, each before the reply that could show
  * what it tells of. What is written in one turn of the event loop leaves together.
@@ -88,7 +91,7 @@ export class ReplyStream {
     if (this.out.length === 0) return
     // A copy: the socket may keep the bytes after this turn, and the writer is used again.
     const bytes = Buffer.from(this.out.written())
-    this.out.reset()
+    this.out.reset(keptBytes)
     this.#socket.write(bytes)
   }
 }

@@ -4,7 +4,7 @@ import { epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { zxidIn } from './file-names.ts'
-import { endOfRecord } from './txn-log.ts'
+import { endOfRecord, writeRecord } from './txn-log.ts'
 import { type DamagedLog, follows, nextRecord, readLog, recordHeadBytes, zxidAt } from './txn-log-reader.ts'
 
 /** A stretch of a log file that holds no records any more. */
@@ -62,11 +62,7 @@ export async function recordsBehind(
       for (const { zxid, entry } of records) {
         const bytes = recordHeadBytes + entry.length + 1
         if (!follows(zxid, last) || out.length + bytes > maxBytes) return out.written()
-        out.int32(0)
-        out.uint32(adler32(entry))
-        out.int32(entry.length)
-        out.bytes(entry)
-        out.uint8(endOfRecord)
+        writeRecord(out, entry)
         last = zxid
       }
     }

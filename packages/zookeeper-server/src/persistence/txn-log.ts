@@ -88,11 +88,7 @@ export class TxnLog {
   append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
     if (this.#hasFailed) return
     const { records, zxids, entries, listeners } = this.#pending
-    records.int32(0)
-    records.uint32(adler32(entry))
-    records.int32(entry.length)
-    records.bytes(entry)
-    records.uint8(endOfRecord)
+    writeRecord(records, entry)
     zxids.push(zxid)
     entries.push(entry)
     listeners.push(listener)
@@ -131,8 +127,7 @@ export class TxnLog {
         await this.#write(batch)
         const { records, zxids, entries, listeners } = batch
         for (let i = 0; i < zxids.length; i++) listeners[i]?.durable(zxids[i]!, entries[i]!)
-        if (records.length > keptBatchBytes) continue
-        records.reset()
+        records.reset(keptBatchBytes)
         for (const each of [zxids, entries, listeners]) each.length = 0
         this.#spare = batch
       }
@@ -244,6 +239,15 @@ export class TxnLog {
     }
     await disk.syncDirectory(folder)
   }
+}
+
+/** A transaction as log files hold it: its checksum as 64 bits, its length, its bytes, an end mark. */
+export function writeRecord(out: ByteWriter, entry: Buffer): void {
+  out.int32(0)
+  out.uint32(adler32(entry))
+  out.int32(entry.length)
+  out.bytes(entry)
+  out.uint8(endOfRecord)
 }
 
 function newBatch(): Batch {

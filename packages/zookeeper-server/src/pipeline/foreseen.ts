@@ -15,7 +15,8 @@ export interface NodeView extends DigestedNode {
 const noAcl: readonly Acl[] = []
 
 /**
- * A znode of the future: `Outlook.draft` gives one as the znode is before, it is changed, and `Outlook.set` takes it back.
+ * A znode of the future: `Outlook.draft` gives one as the znode is before, `Outlook.blank` one that is to be made; it is changed,
+ * and `Outlook.set` takes it back.
  * Once its transaction is applied it serves another: a write makes no new one.
  */
 export class ForeseenNode implements NodeView {

@@ -1,5 +1,4 @@
 import { Fifo } from '@vivarium/platform'
-import type { Acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import { DigestSum, nodeDigest, type TreeDigest } from '../digest.ts'
 import { ForeseenNode, ForeseenTable, type NodeView } from './foreseen.ts'
@@ -48,26 +47,13 @@ export class Outlook {
 
   /** A znode as it is foreseen until now, to be changed. */
   draft(node: NodeView, data: Buffer | null = node.data): ForeseenNode {
-    const draft = this.#blank()
+    const draft = this.blank()
     draft.copy(node, data)
     return draft
   }
 
-  /** One that is yet to be made. */
-  draftNew(
-    path: string,
-    data: Buffer | null,
-    acl: readonly Acl[],
-    owner: bigint,
-    zxid: bigint,
-    ms: number,
-  ): ForeseenNode {
-    const draft = this.#blank()
-    draft.create(path, data, acl, owner, zxid, ms)
-    return draft
-  }
-
-  #blank(): ForeseenNode {
+  /** For one that is yet to be made. */
+  blank(): ForeseenNode {
     return this.#unused.pop() ?? new ForeseenNode()
   }
 
@@ -83,7 +69,7 @@ export class Outlook {
 
   /** The znode, foreseen as `before` until now, will be gone. */
   remove(path: string, zxid: bigint, before: NodeView): void {
-    const node = this.#blank()
+    const node = this.blank()
     node.isGone = true
     this.#digest.add(-before.digest)
     this.#removeOwned(path, before.ephemeralOwner)
@@ -109,7 +95,6 @@ export class Outlook {
   }
 
   #addOwned(path: string, owner: bigint): void {
-    if (owner === 0n) return
     const paths = this.#ephemerals.get(owner)
     if (paths === undefined) this.#ephemerals.set(owner, new Set([path]))
     else paths.add(path)

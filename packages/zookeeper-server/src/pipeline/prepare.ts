@@ -254,7 +254,9 @@ export class Preparer {
     parentAfter.childCount++
     parentAfter.pzxid = zxid
     this.#outlook.set(parentPath, zxid, parent, parentAfter)
-    this.#outlook.set(path, zxid, null, this.#outlook.draftNew(path, data, acl, owner, zxid, wallMs))
+    const made = this.#outlook.blank()
+    made.create(path, data, acl, owner, zxid, wallMs)
+    this.#outlook.set(path, zxid, null, made)
     if (isContainer) return { type: 'createContainer', path, data, acl, parentCVersion }
     if (code === opCode.createTTL) return { type: 'createTtl', path, data, acl, parentCVersion, ttl }
     return { type: 'create', path, data, acl, ephemeral, parentCVersion }
