@@ -178,7 +178,7 @@ async function comeBackWithUncommitted(writesMeanwhile: boolean): Promise<void> 
   const write = async () => {
     await using client = await WireClient.connect(ensemble.port(next))
     assert.equal(await client.create('/after'), '/after')
-    return epochOf(client, '/after')
+    return await epochOf(client, '/after')
   }
   const expected = writesMeanwhile
     ? `Getting a snapshot from leader 0x${await write()}`
