@@ -6,7 +6,7 @@ import { decodeEntry } from '../txn.ts'
 import { DataError, mendAlone } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
-import { follows, newestLogged, readLog, removeUnbegunLog } from './txn-log-reader.ts'
+import { follows, newestLogged, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
 const maxSnapshotsTried = 100
@@ -37,7 +37,6 @@ export async function recover(
   const { disk, clock } = world
   const log = world.log.named('FileTxnSnapLog')
   const startedMs = clock.monotonicMs()
-  await removeUnbegunLog(disk, folders.logs)
   const { sessions, unusable } = await loadSnapshot(disk, log, folders.snapshots, tree)
   const isEmpty = sessions === null
   const live = sessions ?? new Map<bigint, number>()
@@ -47,7 +46,7 @@ export async function recover(
   const startZxid = lastZxid
   const repeatedIn = new Map<string, number>()
   let newestLog: Recovered['newestLog'] = null
-  for await (const { path, records, repeated } of readLog(disk, folders.logs, lastZxid + 1n)) {
+  for await (const { path, records, repeated } of readLog(disk, folders.logs, lastZxid + 1n, true)) {
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry, end } of records) {
       newestLog = { path, end }

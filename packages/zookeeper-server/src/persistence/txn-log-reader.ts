@@ -113,14 +113,16 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
 
 /**
  * All transactions from `fromZxid` on, over all files, in batches. Each is handed out once: a follower of Apache's that
- * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`.
+ * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`. `isStart`: nobody
+ * writes the log yet.
  */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
+  isStart = false,
 ): AsyncGenerator<{ path: string; records: LogRecord[]; repeated: number }> {
-  const files = await filesFrom(disk, folder, fromZxid)
+  const files = await filesFrom(disk, folder, fromZxid, isStart)
   let newest = fromZxid - 1n
   for (const [index, file] of files.entries()) {
     for await (const batch of readLogFile(disk, file.path, index === files.length - 1)) {
@@ -157,19 +159,21 @@ export function follows(zxid: bigint, before: bigint): boolean {
 }
 
 /**
- * Removes a newest file that a crash left empty at its creation: once others stand behind it, it would be one whose header is
- * lost. Only at the start: later, a file that is empty is one that is being begun.
+ * Files that can hold `fromZxid` or later ones. A newest file that is empty holds none: at the start a crash has left it at its
+ * creation, and it is removed, since behind others it would be one whose header is lost; later it is being begun.
  */
-export async function removeUnbegunLog(disk: Disk, folder: string): Promise<void> {
-  const newest = (await listFiles(disk, folder, 'log')).at(-1)
-  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) await disk.remove(newest.path)
-}
-
-/** Files that can hold `fromZxid` or later ones. */
-async function filesFrom(disk: Disk, folder: string, fromZxid: bigint): Promise<NamedFile[]> {
+async function filesFrom(
+  disk: Disk,
+  folder: string,
+  fromZxid: bigint,
+  isStart: boolean,
+): Promise<NamedFile[]> {
   const files = await listFiles(disk, folder, 'log')
   const newest = files.at(-1)
-  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) files.pop()
+  if (newest !== undefined && (await disk.stat(newest.path))?.sizeBytes === 0) {
+    if (isStart) await disk.remove(newest.path)
+    files.pop()
+  }
   const first = files.findLastIndex(file => file.zxid <= fromZxid)
   return files.slice(Math.max(first, 0))
 }
