@@ -182,6 +182,7 @@ export class Election {
     if (n.round < this.#round) {
       // An observer's word changes nothing, and two servers that answer each other would never stop.
       if (this.#hasSay) this.#answer(n.sender)
+      else if (n.leader !== none) this.#askAgainSoon(nowMs)
       return
     }
     if (!voters.has(n.leader) || n.zxid === -1n) return
@@ -333,6 +334,12 @@ export class Election {
 
   #waitForVotes(nowMs: number): void {
     this.#resendAtMs = nowMs + this.#notificationMs
+  }
+
+  /** Voters elect whose word does not count here: whom they elect they tell only if they are asked. */
+  #askAgainSoon(nowMs: number): void {
+    this.#notificationMs = this.#options.minNotificationMs
+    this.#resendAtMs = Math.min(this.#resendAtMs, nowMs + this.#notificationMs)
   }
 }
 
