@@ -299,6 +299,7 @@ export class Database {
       await this.#removeSnapshotsAfter(this.tree.lastProcessedZxid)
       this.#isRestored = false
       this.#isAbandoned = false
+      this.#damage = null
     }
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.snapshots++

@@ -55,6 +55,14 @@ function spoil(world: World, member: Member, where: (log: Buffer) => number): vo
   disk.install(path, log)
 }
 
+/** Where a log's last record has its checksum and its zxid. */
+function lastRecordIn(log: Buffer): { checksum: number; zxid: number } {
+  let [at, next] = [0, 16]
+  for (; next + 12 < log.length && log.readInt32BE(next + 8) > 0; next += log.readInt32BE(next + 8) + 13)
+    at = next
+  return { checksum: at + 7, zxid: at + 12 + 19 }
+}
+
 const inLastTransaction = (log: Buffer) => log.lastIndexOf(0x42) - 20
 /** In the transaction that made a znode. */
 const inCreationOf = (path: string) => (log: Buffer) => log.indexOf(path)
@@ -109,6 +117,30 @@ test('a member whose log nobody can mend is sent the database, and from then on 
   damaged.boot()
   await world.until('it serves', 10_000, () => damaged.isServing)
   assert.equal(damaged.log.match(/does not vote/g)!.length, 1)
+})
+
+test('a member that has the database but not yet the leader’s word does not look for what its old log lacked', async () => {
+  const { world, members, leader } = await serving(56)
+  const damaged = members.find(member => member !== leader())!
+  const others = members.filter(member => member !== damaged)
+  damaged.kill()
+  const { disk } = world.machine(damaged.host)
+  for (const [path, log] of disk.image()) {
+    if (!isLog(path)) continue
+    const { checksum, zxid } = lastRecordIn(log)
+    log[checksum]! ^= 1
+    log[zxid]! ^= 1
+    disk.install(path, log)
+  }
+  damaged.boot()
+  const hasDatabase = /No server has what stood there[^]*Snapshot taken/
+  await world.until('it has the database', 20_000, () => hasDatabase.test(damaged.log))
+  for (const other of others) other.kill()
+  await world.pass(30_000)
+  assert.ok(damaged.isUp)
+  for (const other of others) other.boot()
+  await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
+  assert.match(damaged.log, /What was damaged has been replaced: this server votes again/)
 })
 
 test('a damaged snapshot that alone connected the log to what came before is missed, though an epoch begins behind it', async () => {
