@@ -4,6 +4,7 @@ import type { Clock, Disk, DiskFile, Log } from '@vivarium/platform'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { listFiles, logName } from './file-names.ts'
+import { LogPadding } from './log-padding.ts'
 
 export const logMagic = 0x5a4b4c47
 export const logVersion = 2
@@ -11,7 +12,7 @@ export const logHeaderBytes = 16
 export const endOfRecord = 0x42
 
 export interface TxnLogOptions {
-  /** Files grow by this much at a time, so that an fdatasync need not write a new length; 0 turns it off. */
+  /** Files grow by this much at a time (LogPadding); 0 turns it off. */
   preallocateBytes: number
   /** `forceSync=no` trades durability for speed, as in Apache. */
   sync: boolean
@@ -58,9 +59,8 @@ export class TxnLog {
   #pending: Batch = newBatch()
   #spare: Batch | null = null
   #file: DiskFile | null = null
-  #path = ''
+  #padding: LogPadding | null = null
   #position = 0
-  #allocated = 0
   #isFlushing = false
   #mustRoll = false
   #hasFailed = false
@@ -153,9 +153,9 @@ export class TxnLog {
     if (isNew) await this.#openFile(batch.zxids[0]!)
     const file = this.#file!
     const { length } = batch.records
-    await this.#preallocate(length)
-    const records = [batch.records.written()]
     const position = this.#position
+    await this.#padding?.reserve(position + length)
+    const records = [batch.records.written()]
     this.#position += length
     if (!this.#options.sync) return file.write(records, position)
     const startedMs = this.#clock.monotonicMs()
@@ -176,33 +176,28 @@ export class TxnLog {
   }
 
   async #openFile(zxid: bigint): Promise<void> {
-    this.#path = join(this.#folder, logName(zxid))
+    const { preallocateBytes, sync } = this.#options
+    const path = join(this.#folder, logName(zxid))
     this.#log.info(`Creating new log file: ${logName(zxid)}`)
     // A file of that name can only hold what was cut off before: nothing of it is committed.
-    await this.#disk.remove(this.#path)
-    this.#file = await this.#disk.open(this.#path, 'create')
+    await this.#disk.remove(path)
+    const file = await this.#disk.open(path, 'create')
+    this.#file = file
     const header = Buffer.alloc(logHeaderBytes)
     header.writeInt32BE(logMagic, 0)
     header.writeInt32BE(logVersion, 4)
-    await (this.#options.sync ? this.#file.writeDurably([header], 0) : this.#file.write([header], 0))
+    await (sync ? file.writeDurably([header], 0) : file.write([header], 0))
     this.#position = logHeaderBytes
-    this.#allocated = logHeaderBytes
-  }
-
-  /** Apache's rule (FilePadding): one zero byte at the new end, whenever less than 4 KiB are left. */
-  async #preallocate(length: number): Promise<void> {
-    const step = this.#options.preallocateBytes
-    const end = this.#position + length
-    if (step <= 0 || end + 4096 < this.#allocated) return
-    let size = this.#allocated + step
-    while (end > size) size += step
-    await this.#file!.write([Buffer.alloc(1)], size - 1)
-    this.#allocated = size
+    if (preallocateBytes <= 0) return
+    const zeros = sync ? await this.#disk.open(path, 'read-write') : null
+    this.#padding = new LogPadding(file, zeros, preallocateBytes, logHeaderBytes)
   }
 
   async #closeFile(): Promise<void> {
-    const file = this.#file
+    const [file, padding] = [this.#file, this.#padding]
     this.#file = null
+    this.#padding = null
+    await padding?.close()
     await file?.close()
   }
 
