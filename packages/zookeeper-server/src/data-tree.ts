@@ -86,6 +86,11 @@ export class DataTree {
     return this.#dataSizeBytes
   }
 
+  /** What a snapshot of it takes: beside path and data, 76 bytes for each znode. */
+  get snapshotBytes(): number {
+    return this.#dataSizeBytes + 76 * this.nodes.size
+  }
+
   /** As `zk_znode_count` reports it: Apache counts the root twice. */
   get nodeCount(): number {
     return this.nodes.size + 1

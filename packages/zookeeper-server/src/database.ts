@@ -11,8 +11,9 @@ import { purge } from './persistence/purge.ts'
 import { type Recovered, recover } from './persistence/recovery.ts'
 import type { SnapshotPacking } from './persistence/snapshot-packing.ts'
 import { deserializeDatabase } from './persistence/snapshot-reader.ts'
+import { SnapshotSchedule } from './persistence/snapshot-schedule.ts'
 import { serializeDatabase, writeSnapshot } from './persistence/snapshot-writer.ts'
-import { type LogListener, TxnLog } from './persistence/txn-log.ts'
+import { type LogListener, recordOverheadBytes, TxnLog } from './persistence/txn-log.ts'
 import { DamagedLog, endOfZxid, follows, readLog } from './persistence/txn-log-reader.ts'
 import type { ByteSource, CommittedTxn, Mending } from './quorum/replica.ts'
 import type { ServerSettings } from './settings.ts'
@@ -50,8 +51,7 @@ export class Database {
   readonly #folders: { snapshots: string; logs: string }
   readonly #txnLog: TxnLog
   #lastLoggedZxid = 0n
-  #txnsSinceSnapshot = 0
-  #snapshotAfter = { txns: 0, bytes: 0 }
+  readonly #schedule: SnapshotSchedule
   #isSnapshotting: Promise<void> | null = null
   /** The database came from a leader and is not on disk yet. */
   #isRestored = false
@@ -91,7 +91,12 @@ export class Database {
       onFailure,
     )
     this.committedLog = new CommittedLog(values.commitLogCount)
-    this.#drawSnapshotPoint()
+    const limits = {
+      txns: values.snapCount,
+      bytes: values.snapSizeLimitInKb * 1024,
+      txnsPerZnode: values.snapLogFactor,
+    }
+    this.#schedule = new SnapshotSchedule(limits, world.random)
   }
 
   /** The newest transaction in the log, or in the tree if that is newer (after a snapshot from the leader). */
@@ -200,7 +205,7 @@ export class Database {
     assert(zxid > this.#lastLoggedZxid, 'transactions are logged in zxid order')
     this.#lastLoggedZxid = zxid
     this.#txnLog.append(zxid, entry, listener)
-    this.#txnsSinceSnapshot++
+    this.#schedule.logged(entry.length + recordOverheadBytes)
   }
 
   flush(): Promise<void> {
@@ -245,24 +250,12 @@ export class Database {
 
   // ---- snapshots --------------------------------------------------------------------------------------------------------
 
-  #drawSnapshotPoint(): void {
-    const { snapCount, snapSizeLimitInKb } = this.#settings.values
-    const half = Math.floor(snapCount / 2)
-    this.#snapshotAfter.txns = half + this.#world.random.below(Math.max(1, half))
-    const bytes = snapSizeLimitInKb > 0 ? (snapSizeLimitInKb * 1024) / 2 : Number.POSITIVE_INFINITY
-    this.#snapshotAfter.bytes = Number.isFinite(bytes) ? bytes + this.#world.random.below(2 ** 30) : bytes
-    this.#txnsSinceSnapshot = 0
-  }
-
   #snapshotIfDue(): void {
-    if (
-      this.#txnsSinceSnapshot <= this.#snapshotAfter.txns &&
-      this.#txnLog.bytesSinceRoll <= this.#snapshotAfter.bytes
-    )
-      return
-    this.#drawSnapshotPoint()
+    if (!this.#schedule.isFileFull) return
+    this.#schedule.fileBegun()
     this.#txnLog.roll()
-    this.beginSnapshot()
+    const { nodes, snapshotBytes } = this.tree
+    if (this.#schedule.isSnapshotDue({ znodes: nodes.size, bytes: snapshotBytes })) this.beginSnapshot()
   }
 
   /** Writes a snapshot while everything goes on, unless one is being written. */
@@ -292,6 +285,7 @@ export class Database {
     const startedMs = clock.monotonicMs()
     this.#log.info(`Snapshotting: 0x${formatZxid(this.tree.lastProcessedZxid)} to ${this.#folders.snapshots}`)
     const packing = this.#settings.values['snapshot.compression.method'] as SnapshotPacking
+    const written = this.#schedule.snapshotBegun()
     await writeSnapshot(disk, this.#folders.snapshots, this.tree, this.sessions, packing)
     if (this.#isRestored) {
       // The older logs hold this server's own past, which may differ from the leader's: no learner may ever be fed from it.
@@ -301,6 +295,7 @@ export class Database {
       this.#isAbandoned = false
       this.#damage = null
     }
+    written()
     const tookMs = clock.monotonicMs() - startedMs
     this.#stats.snapshots++
     this.#stats.snapshotMs.add(tookMs)
@@ -439,6 +434,7 @@ export class Database {
     this.committedLog.clear()
     for (const { zxid, entry } of recovered.committed) this.committedLog.push(zxid, entry)
     this.#lastLoggedZxid = recovered.lastZxid
+    this.#schedule.replayed(recovered.replayed)
     // What is logged from now on would seem to follow it. A crash may have kept it from being removed before.
     if (recovered.isLogStale) await this.#removeLogs()
     return recovered

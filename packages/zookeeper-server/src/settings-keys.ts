@@ -64,7 +64,17 @@ export const keys = {
     about: 'Requests in process before clients are held back.',
   }),
   preAllocSize: int({ default: 65536, about: 'Growth of log files, KiB.' }),
-  snapCount: int({ default: 100000, min: 2, about: 'Transactions between snapshots.' }),
+  snapCount: int({
+    default: 100000,
+    min: 2,
+    about: 'Transactions between snapshots, or more of them in a large database.',
+  }),
+  snapLogFactor: config.double({
+    default: 0.5,
+    min: 0,
+    about:
+      'Transactions logged before a snapshot follows, per znode; 0: as many as snapCount says, as with Apache.',
+  }),
   snapSizeLimitInKb: long({
     default: 4194304,
     about: 'Log size between snapshots, KiB; 0 or less: no limit.',

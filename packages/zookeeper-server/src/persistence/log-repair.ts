@@ -4,7 +4,7 @@ import { epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { zxidIn } from './file-names.ts'
-import { endOfRecord, writeRecord } from './txn-log.ts'
+import { endOfRecord, recordOverheadBytes, writeRecord } from './txn-log.ts'
 import { type DamagedLog, follows, nextRecord, readLog, recordHeadBytes, zxidAt } from './txn-log-reader.ts'
 
 /** A stretch of a log file that holds no records any more. */
@@ -60,7 +60,7 @@ export async function recordsBehind(
   try {
     for await (const { records } of readLog(disk, folder, before + 1n)) {
       for (const { zxid, entry } of records) {
-        const bytes = recordHeadBytes + entry.length + 1
+        const bytes = entry.length + recordOverheadBytes
         if (!follows(zxid, last) || out.length + bytes > maxBytes) return out.written()
         writeRecord(out, entry)
         last = zxid

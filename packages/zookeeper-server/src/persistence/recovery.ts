@@ -6,6 +6,7 @@ import { decodeEntry } from '../txn.ts'
 import { DataError, mendAlone } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
+import { recordOverheadBytes } from './txn-log.ts'
 import { follows, newestLogged, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
@@ -22,6 +23,8 @@ export interface Recovered {
   isLogStale: boolean
   /** The newest file that was replayed, and where its last record ends; null if none was. */
   newestLog: { path: string; end: number } | null
+  /** What stood in the log behind the snapshot. */
+  replayed: { txns: number; bytes: number }
 }
 
 /**
@@ -42,25 +45,33 @@ export async function recover(
   const live = sessions ?? new Map<bigint, number>()
   const newest: CommittedTxn[] = []
   let lastZxid = tree.lastProcessedZxid
-  let count = 0
+  const replayed = { txns: 0, bytes: 0 }
+  let newestRead: bigint | null = null
   const startZxid = lastZxid
   const repeatedIn = new Map<string, number>()
   let newestLog: Recovered['newestLog'] = null
-  for await (const { path, records, repeated } of readLog(disk, folders.logs, lastZxid + 1n, true)) {
+  for await (const { path, records, repeated, newest: read } of readLog(
+    disk,
+    folders.logs,
+    lastZxid + 1n,
+    true,
+  )) {
+    newestRead = read
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry, end } of records) {
       newestLog = { path, end }
       unusable.delete(zxid)
-      if (isEmpty && count === 0 && !options.trustEmpty) {
+      if (isEmpty && replayed.txns === 0 && !options.trustEmpty) {
         throw new DataError(
           path,
           'there is a log but no snapshot it could build on',
           'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
         )
       }
-      if (!follows(zxid, lastZxid) && !(isEmpty && count === 0)) throw missing(path, lastZxid, zxid)
+      if (!follows(zxid, lastZxid) && !(isEmpty && replayed.txns === 0)) throw missing(path, lastZxid, zxid)
       applyRecovered(tree, live, entry)
-      count++
+      replayed.txns++
+      replayed.bytes += entry.length + recordOverheadBytes
       lastZxid = zxid
       newest.push({ zxid, entry })
     }
@@ -74,14 +85,15 @@ export async function recover(
     .map(({ zxid, entry }) => ({ zxid, entry: Buffer.from(entry) }))
   await expectNewestState(disk, folders.snapshots, lastZxid)
   for (const [zxid, path] of unusable) throw unconnected(path, zxid)
-  log.info(`${count} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
-  const newestOfAll = count === 0 ? await newestLogged(disk, folders.logs) : null
+  log.info(`${replayed.txns} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
+  const newestOfAll = newestRead ?? (await newestLogged(disk, folders.logs))
   return {
     sessions: live,
     lastZxid,
     committed,
-    isEmpty: isEmpty && count === 0,
+    isEmpty: isEmpty && replayed.txns === 0,
     newestLog,
+    replayed,
     isLogStale: newestOfAll !== null && newestOfAll < startZxid,
   }
 }

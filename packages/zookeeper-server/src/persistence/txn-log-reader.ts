@@ -113,29 +113,28 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
 
 /**
  * All transactions from `fromZxid` on, over all files, in batches. Each is handed out once: a follower of Apache's that
- * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`. `isStart`: nobody
- * writes the log yet.
+ * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`. `newest` was read
+ * so far, though it may be before `fromZxid`. `isStart`: nobody writes the log yet.
  */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
   isStart = false,
-): AsyncGenerator<{ path: string; records: LogRecord[]; repeated: number }> {
+): AsyncGenerator<{ path: string; records: LogRecord[]; repeated: number; newest: bigint }> {
   const files = await filesFrom(disk, folder, fromZxid, isStart)
-  let newest = fromZxid - 1n
+  let newest = -1n
   for (const [index, file] of files.entries()) {
     for await (const batch of readLogFile(disk, file.path, index === files.length - 1)) {
       let repeated = 0
       const records = batch.filter(({ zxid }) => {
-        if (zxid > newest) {
-          newest = zxid
-          return true
-        }
-        if (zxid >= fromZxid) repeated++
-        return false
+        const isNew = zxid > newest
+        if (isNew) newest = zxid
+        if (zxid < fromZxid) return false
+        if (!isNew) repeated++
+        return isNew
       })
-      if (records.length > 0 || repeated > 0) yield { path: file.path, records, repeated }
+      yield { path: file.path, records, repeated, newest }
     }
   }
 }

@@ -10,6 +10,8 @@ export const logMagic = 0x5a4b4c47
 export const logVersion = 2
 export const logHeaderBytes = 16
 export const endOfRecord = 0x42
+/** What a record has beside its transaction: checksum, length, end mark. */
+export const recordOverheadBytes = 13
 
 export interface TxnLogOptions {
   /** Files grow by this much at a time (LogPadding); 0 turns it off. */
@@ -65,8 +67,6 @@ export class TxnLog {
   #mustRoll = false
   #hasFailed = false
   #idle: (() => void)[] = []
-  /** Size and number of what was appended since the last roll, for deciding when to snapshot. */
-  bytesSinceRoll = 0
   /** Durations of syncs, for `mntr`. */
   readonly syncTimes = { count: 0, totalMs: 0, maxMs: 0 }
 
@@ -92,7 +92,6 @@ export class TxnLog {
     zxids.push(zxid)
     entries.push(entry)
     listeners.push(listener)
-    this.bytesSinceRoll += entry.length + 13
     if (!this.#isFlushing) {
       this.#isFlushing = true
       // When every socket that is ready has been read, so that what they all bring goes together.
@@ -108,7 +107,6 @@ export class TxnLog {
 
   /** The next transaction begins a new file. */
   roll(): void {
-    this.bytesSinceRoll = 0
     this.#mustRoll = true
   }
 

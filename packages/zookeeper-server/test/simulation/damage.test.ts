@@ -133,7 +133,7 @@ test('a member that has the database but not yet the leader’s word does not lo
     disk.install(path, log)
   }
   damaged.boot()
-  const hasDatabase = /No server has what stood there[^]*Snapshot taken/
+  const hasDatabase = /No server has what stood there.*Snapshot taken/s
   await world.until('it has the database', 20_000, () => hasDatabase.test(damaged.log))
   for (const other of others) other.kill()
   await world.pass(30_000)
