@@ -51,6 +51,9 @@ const lastingProblems: ReadonlySet<string> = new Set(['EADDRINUSE', 'EACCES'])
 const readOnlyAfterMs = 2_000
 /** A server whose log is damaged asks the others again so often, while there is no leader. */
 const askAgainMs = 2_000
+/** So many leaders, one after another, are followed at once; before the next a server rests, each time twice as long. */
+const promptTries = 3
+const firstRestMs = 20
 const stateNames = ['LOOKING', 'FOLLOWING', 'LEADING', 'OBSERVING'] as const
 
 /** A member of an ensemble: elects, then leads or follows, and elects again when that is over. */
@@ -70,6 +73,9 @@ export class QuorumPeer {
   #epochs: EpochFiles | null = null
   #electionTimer: Timer | null = null
   #readOnlyTimer: Timer | null = null
+  #restTimer: Timer | null = null
+  /** How often in a row it followed a leader without getting in step. */
+  #fruitless = 0
   #decided: ((state: PeerState) => void) | null = null
   #current: Leading | Following | null = null
   /** Whom a reconfiguration named as the next leader: no election is needed. */
@@ -164,6 +170,7 @@ export class QuorumPeer {
     this.#isStopped = true
     this.#electionTimer?.cancel()
     this.#readOnlyTimer?.cancel()
+    this.#restTimer?.cancel()
     await this.#current?.stop('shutdown of this server')
     await this.#connections.stop()
     await this.membership.written()
@@ -417,6 +424,7 @@ export class QuorumPeer {
       },
       established: epoch => {
         if (this.#isDamaged) this.#mended()
+        this.#fruitless = 0
         this.#election.epochEstablished(epoch)
         this.#replica.setConfig(this.membership.text, this.membership.committed.version)
         this.#stats.unavailableMs.add(this.#clock.monotonicMs() - this.#lostQuorumAtMs)
@@ -460,7 +468,18 @@ export class QuorumPeer {
         .named(this.#own.isObserver ? 'Observer' : 'Follower')
         .warn(`Exception when ${role} the leader: ${message}`)
       await following.stop(`Exception when ${role} the leader`)
+      await this.#rest()
     }
+  }
+
+  /** A leader that this server never gets in step with is not asked for everything over and over without a pause. */
+  async #rest(): Promise<void> {
+    const tries = this.#fruitless++
+    if (tries < promptTries) return
+    const pauseMs = Math.min(this.#settings.values.tickTime, firstRestMs * 2 ** (tries - promptTries))
+    await new Promise<void>(resolve => {
+      this.#restTimer = this.#clock.after(pauseMs, resolve)
+    })
   }
 
   /** Where an observer may learn: with `observerMasterPort` from any voter but the leader, each time beginning at another. */
