@@ -1,5 +1,5 @@
 import { type Figure, less } from './results.ts'
-import { type Kind, Servers } from './servers.ts'
+import { firstSnapshotMs, type Kind, Servers } from './servers.ts'
 import { type Load, load } from './zookeeper-load.ts'
 
 const many = 1_000_000
@@ -36,6 +36,7 @@ export async function measure(kind: Kind): Promise<Figure[]> {
   ])
   const watches = await cost({ op: 'watch', ...pipelined, znodes: 200_000, seconds: 120 })
   const restartMs = await servers.restartZooKeeper()
+  const snapshotMs = await firstSnapshotMs(port)
   return [
     less('read: CPU, 1 000 znodes', 'µs', small.read),
     less('read: CPU, 1 000 000 znodes', 'µs', large.read),
@@ -48,5 +49,6 @@ export async function measure(kind: Kind): Promise<Figure[]> {
     less('200 000 watches: CPU to set one, fire it and write', 'µs', watches),
     less('longest wait of a read under writes and snapshots', 'ms', waited.max / 1000),
     less('start with 1 000 000 znodes', 'ms', restartMs),
+    less('snapshot of 1 000 000 znodes', 'ms', snapshotMs),
   ]
 }

@@ -157,9 +157,22 @@ export class Servers implements AsyncDisposable {
 
 /** `leader`, `follower`, `standalone`, or null while it serves nobody. */
 export async function modeOf(port: number): Promise<string | null> {
+  return /^Mode: (\w+)$/m.exec(await ask(port, 'srvr'))?.[1] ?? null
+}
+
+/** How long the first snapshot since its start took a server, in ms. */
+export async function firstSnapshotMs(port: number): Promise<number> {
+  const metric = async (name: string) => {
+    const text = await ask(port, 'mntr')
+    return Number(new RegExp(`^zk_${name}_snapshottime\t(.*)$`, 'm').exec(text)?.[1] ?? 0)
+  }
+  await until(async () => (await metric('cnt')) > 0)
+  return metric('max')
+}
+
+function ask(port: number, word: string): Promise<string> {
   const world = { network: nodeNetwork, clock: nodeClock, timeoutMs: 1000 }
-  const text = await fourLetterWord({ host: '127.0.0.1', port }, 'srvr', world).catch(() => '')
-  return /^Mode: (\w+)$/m.exec(text)?.[1] ?? null
+  return fourLetterWord({ host: '127.0.0.1', port }, word, world).catch(() => '')
 }
 
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
