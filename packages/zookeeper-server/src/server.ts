@@ -96,11 +96,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       extensions: values['extensions.enabled'],
       digestAuth: values['DigestAuthenticationProvider.enabled'],
       superDigest: values['DigestAuthenticationProvider.superDigest'],
-      // Quorum members share the limit between them.
-      outstanding: Math.max(
-        1,
-        Math.floor(values.globalOutstandingLimit / Math.max(1, voterCount(settings) - 1)),
-      ),
+      outstanding: shareOf(values.globalOutstandingLimit, voterCount(settings)),
     }
     this.#connectionThrottle = new ConnectionThrottle(settings, world.random, world.clock.monotonicMs())
     this.#requestThrottle = new RequestThrottle(
@@ -450,6 +446,10 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       tree.setConfig(text, version, this.clock.wallMs())
   }
 
+  shareLimits(voters: number): void {
+    this.limits.outstanding = shareOf(this.settings.values.globalOutstandingLimit, voters)
+  }
+
   moveClients(address: { host: string; port: number }): void {
     background(this.#moveClients(address), error => this.#fail(error))
   }
@@ -485,6 +485,11 @@ export function cannotBind(
     problem: known[0],
     fix: known[1],
   })
+}
+
+/** What one of so many voters may have under way, all of them together at most `limit`; the leader is left out, as in Apache. */
+function shareOf(limit: number, voters: number): number {
+  return Math.max(1, Math.floor(limit / Math.max(1, voters - 1)))
 }
 
 function voterCount(settings: ServerSettings): number {

@@ -372,6 +372,7 @@ export class QuorumPeer {
     const { client } = own
     const isMoved = client?.port !== clientBefore?.port || client?.host !== clientBefore?.host
     if (client !== null && isMoved) this.#replica.moveClients(client)
+    this.#replica.shareLimits(this.membership.currentRule.voters.size)
     const { leader } = this.#election.vote
     const isLeaderChanged =
       nextLeader === null

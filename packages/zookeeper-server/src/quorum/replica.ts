@@ -86,6 +86,9 @@ export interface Replica {
   /** Sets the text clients read at /zookeeper/config, and its version. */
   setConfig(text: string, version: bigint): void
 
+  /** So many voters share from now on what may be under way in the ensemble. */
+  shareLimits(voters: number): void
+
   /** Clients connect there from now on; those that are connected stay. */
   moveClients(address: { host: string; port: number }): void
 

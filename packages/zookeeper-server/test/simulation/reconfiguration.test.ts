@@ -59,6 +59,8 @@ test('a server joins, counts, and leaves; clients that watch the configuration h
   assert.equal(changes, 1)
   await world.pass(1_000)
   assert.equal(joiner.server!.role, 'follower')
+  const shares = ensemble.members.map(({ server }) => server?.limits.outstanding)
+  assert.deepEqual(new Set(shares), new Set([333]), 'what may be under way is shared out anew')
   // Three of four are a majority, two of four are not.
   const others = ensemble.members.filter(member => member !== leaderOf(ensemble) && member !== joiner)
   others[0]!.kill()
