@@ -141,6 +141,8 @@ async function joining(mode: Mode): Promise<Joining> {
     () => third.server!.tree.lastProcessedZxid >= leader.server!.tree.lastProcessedZxid,
   )
   third.kill()
+  // What it logged alone would keep the learner from being sent anything but a SNAP.
+  await world.until('nobody leads', 20_000, () => leaderNow() === undefined)
   learner.boot()
   const before = writer.acknowledged.length
   const writing = writer.write(5)
