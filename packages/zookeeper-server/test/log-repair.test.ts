@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -90,6 +90,46 @@ test('a transaction of another epoch is not taken for the last one that was logg
   const before = await readFile(own.path)
   assert.equal(await mendLog(nodeDisk, damage, lent), false)
   assert.deepEqual(await readFile(own.path), before)
+})
+
+test('the lost end of a file is filled up to where the next one begins', async t => {
+  const zxids = [1, 2, 3, 4, 5].map(counter => epoch(1, counter))
+  const { folder, path } = await logOf(t, zxids.slice(0, 4))
+  const next = await logOf(t, zxids.slice(4))
+  await rename(next.path, join(folder, 'log.100000005'))
+  const lent = await recordsBehind(nodeDisk, folder, zxids[1]!, 1_000_000)
+  const whole = await readFile(path)
+  const size = recordBytes(whole)
+  const [start, end] = [startOf(whole, 2), startOf(whole, 4)]
+  const met = new DamagedLog(path, start, zxids[1]!, 'a hole')
+  for (const [left, kept] of [
+    ['nothing', 0],
+    ['half a record', size >> 1],
+    ['more than what it was', 3 * size],
+  ] as const) {
+    const log = Buffer.from(whole)
+    log.fill(0, start, end)
+    log.fill(1, start, start + kept)
+    await writeFile(path, log)
+    const damage = await damageOf(nodeDisk, met)
+    assert.deepEqual([damage.isAtEnd, damage.after], [true, zxids[4]], left)
+    assert.equal(await mendLog(nodeDisk, damage, lent.subarray(0, size)), false, 'too few')
+    assert.ok(await mendLog(nodeDisk, damage, lent), left)
+    assert.deepEqual(await readFile(path), whole, left)
+  }
+})
+
+test('nobody can say how many transactions are missing before the next epoch', async t => {
+  const { folder, path } = await logOf(t, [epoch(1, 1), epoch(1, 2)])
+  const next = await logOf(t, [epoch(2, 1)])
+  await rename(next.path, join(folder, 'log.200000001'))
+  const lent = await recordsBehind(nodeDisk, folder, epoch(1, 1), 1_000_000)
+  const whole = await readFile(path)
+  const log = Buffer.from(whole).fill(0, startOf(whole, 1), startOf(whole, 2))
+  await writeFile(path, log)
+  const damage = await damageOf(nodeDisk, new DamagedLog(path, startOf(whole, 1), epoch(1, 1), 'a hole'))
+  assert.equal(await mendLog(nodeDisk, damage, lent), false)
+  assert.deepEqual(await readFile(path), log)
 })
 
 test('a log file that is just being begun stays where it is when the log is read', async t => {

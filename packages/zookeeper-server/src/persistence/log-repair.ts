@@ -1,9 +1,10 @@
+import { dirname } from 'node:path'
 import { ByteWriter } from '@vivarium/bytes'
 import type { Disk, DiskFile } from '@vivarium/platform'
 import { epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
-import { zxidIn } from './file-names.ts'
+import { listFiles, zxidIn } from './file-names.ts'
 import { endOfRecord, recordOverheadBytes, writeRecord } from './txn-log.ts'
 import { type DamagedLog, follows, nextRecord, readLog, recordHeadBytes, zxidAt } from './txn-log-reader.ts'
 
@@ -13,7 +14,9 @@ export interface LogDamage {
   /** From `start` to `end`, which is where the next record begins or where only padding follows. */
   readonly start: number
   readonly end: number
-  /** The transaction before it, and the one behind it if there is one. */
+  /** Whether only padding follows: how long the records were may be among what is lost. */
+  readonly isAtEnd: boolean
+  /** The transaction before it, and the one behind it if there is one, in this file or the next. */
   readonly before: bigint
   readonly after: bigint | null
 }
@@ -29,11 +32,18 @@ export async function damageOf(disk: Disk, met: DamagedLog): Promise<LogDamage> 
   try {
     const sizeBytes = await file.size()
     const next = await nextRecord(file, sizeBytes, start, before)
-    const end = next?.position ?? (await endOfWritten(file, sizeBytes, start))
-    return { path, start, end, before, after: next?.zxid ?? null }
+    if (next !== null) return { path, start, end: next.position, isAtEnd: false, before, after: next.zxid }
+    const end = await endOfWritten(file, sizeBytes, start)
+    return { path, start, end, isAtEnd: true, before, after: await beginOfNextFile(disk, path) }
   } finally {
     await file.close()
   }
+}
+
+/** The first transaction of the log file behind one; null if that is the newest. */
+async function beginOfNextFile(disk: Disk, path: string): Promise<bigint | null> {
+  const files = await listFiles(disk, dirname(path), 'log')
+  return files.find(({ zxid }) => zxid > zxidIn(path)!)?.zxid ?? null
 }
 
 /** Behind it there are only zeros. */
@@ -75,8 +85,8 @@ export async function recordsBehind(
 
 /**
  * Puts records of another server's log in the place of damaged ones. False, and nothing is changed, unless it is certain
- * that these are the ones that stood there: then they fill the place exactly, and their zxids are the only ones that fit
- * between their neighbours, or what is left of each says so.
+ * that these are the ones that stood there: then they fill the place exactly, if something stands behind it, and their zxids
+ * are the only ones that fit between their neighbours, or what is left of each says so.
  */
 export async function mendLog(disk: Disk, damage: LogDamage, records: Buffer): Promise<boolean> {
   const file = await disk.open(damage.path, 'read-write')
@@ -85,18 +95,19 @@ export async function mendLog(disk: Disk, damage: LogDamage, records: Buffer): P
     await file.read(left, damage.start)
     const fitting = fittingRecords(damage, left, records)
     if (fitting === null) return false
-    await file.writeDurably([fitting], damage.start)
+    const rest = Buffer.alloc(Math.max(0, left.length - fitting.length))
+    await file.writeDurably([fitting, rest], damage.start)
     return true
   } finally {
     await file.close()
   }
 }
 
-function fittingRecords({ before, after }: LogDamage, left: Buffer, records: Buffer): Buffer | null {
+function fittingRecords({ before, after, isAtEnd }: LogDamage, left: Buffer, records: Buffer): Buffer | null {
   const isDetermined = after !== null && epochOf(after) === epochOf(before)
   let last = before
   let at = 0
-  while (at < left.length) {
+  while (isDetermined ? last + 1n < after : at < left.length) {
     const record = recordAt(records, at)
     if (record === null) return null
     const zxid = record.readBigInt64BE(recordHeadBytes + zxidAt)
@@ -105,7 +116,8 @@ function fittingRecords({ before, after }: LogDamage, left: Buffer, records: Buf
     last = zxid
     at += record.length
   }
-  if (after !== null && (at !== left.length || !follows(after, last))) return null
+  if (at === 0 || (after !== null && !follows(after, last))) return null
+  if (!isAtEnd && at !== left.length) return null
   return records.subarray(0, at)
 }
 

@@ -7,7 +7,7 @@ import { DataError, mendAlone } from './data-error.ts'
 import { listFiles } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
 import { recordOverheadBytes } from './txn-log.ts'
-import { follows, newestLogged, readLog } from './txn-log-reader.ts'
+import { DamagedLog, follows, type LogBatch, newestLogged, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
 const maxSnapshotsTried = 100
@@ -46,17 +46,12 @@ export async function recover(
   const newest: CommittedTxn[] = []
   let lastZxid = tree.lastProcessedZxid
   const replayed = { txns: 0, bytes: 0 }
-  let newestRead: bigint | null = null
+  let read: LogBatch | null = null
   const startZxid = lastZxid
   const repeatedIn = new Map<string, number>()
   let newestLog: Recovered['newestLog'] = null
-  for await (const { path, records, repeated, newest: read } of readLog(
-    disk,
-    folders.logs,
-    lastZxid + 1n,
-    true,
-  )) {
-    newestRead = read
+  for await (const batch of readLog(disk, folders.logs, lastZxid + 1n, true)) {
+    const { path, records, repeated } = batch
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry, end } of records) {
       newestLog = { path, end }
@@ -68,13 +63,15 @@ export async function recover(
           'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
         )
       }
-      if (!follows(zxid, lastZxid) && !(isEmpty && replayed.txns === 0)) throw missing(path, lastZxid, zxid)
+      if (!follows(zxid, lastZxid) && !(isEmpty && replayed.txns === 0))
+        throw missing(read, path, lastZxid, zxid)
       applyRecovered(tree, live, entry)
       replayed.txns++
       replayed.bytes += entry.length + recordOverheadBytes
       lastZxid = zxid
       newest.push({ zxid, entry })
     }
+    read = batch
     if (newest.length > options.keepCommitted * 2) newest.splice(0, newest.length - options.keepCommitted)
   }
   for (const [path, repeated] of repeatedIn)
@@ -86,7 +83,7 @@ export async function recover(
   await expectNewestState(disk, folders.snapshots, lastZxid)
   for (const [zxid, path] of unusable) throw unconnected(path, zxid)
   log.info(`${replayed.txns} txns loaded in ${Math.round(clock.monotonicMs() - startedMs)} ms`)
-  const newestOfAll = newestRead ?? (await newestLogged(disk, folders.logs))
+  const newestOfAll = read?.newest ?? (await newestLogged(disk, folders.logs))
   return {
     sessions: live,
     lastZxid,
@@ -98,9 +95,11 @@ export async function recover(
   }
 }
 
-function missing(path: string, before: bigint, zxid: bigint): DataError {
+/** `read`: what was read of the log before; if that was another file, its end is lost. */
+function missing(read: LogBatch | null, path: string, before: bigint, zxid: bigint): DataError {
   const what = `transaction 0x${formatZxid(zxid)} stands behind 0x${formatZxid(before)}: those between are missing`
-  return new DataError(path, what, mendAlone)
+  if (read === null || read.path === path) return new DataError(path, what, mendAlone)
+  return new DamagedLog(read.path, read.end, read.newest, what, mendAlone)
 }
 
 /**

@@ -13,6 +13,8 @@ export const recordHeadBytes = 12
 /** Larger than any transaction: jute.maxbuffer bounds a request to 1 MiB, a multi of such is refused. */
 const maxEntryBytes = 256 * 1024 * 1024
 
+const mendRecord = `${mendAlone}, or repair it with \`zkTxnLogToolkit.sh -r\`, which may lose that transaction`
+
 /** What stands in a log from some position on is no record, and not the end of the log. */
 export class DamagedLog extends DataError {
   readonly path: string
@@ -20,12 +22,8 @@ export class DamagedLog extends DataError {
   /** The last transaction of the file before it; null if there is none. */
   readonly before: bigint | null
 
-  constructor(path: string, position: number, before: bigint | null, what: string) {
-    super(
-      path,
-      `${what} at position ${position}`,
-      `${mendAlone}, or repair it with \`zkTxnLogToolkit.sh -r\`, which may lose that transaction`,
-    )
+  constructor(path: string, position: number, before: bigint | null, what: string, fix = mendRecord) {
+    super(path, `${what} at position ${position}`, fix)
     this.path = path
     this.position = position
     this.before = before
@@ -111,17 +109,26 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
   }
 }
 
+/** What one read of a log file brought. */
+export interface LogBatch {
+  path: string
+  records: LogRecord[]
+  repeated: number
+  newest: bigint
+  end: number
+}
+
 /**
  * All transactions from `fromZxid` on, over all files, in batches. Each is handed out once: a follower of Apache's that
  * synchronises again logs again what it had logged already (ZOOKEEPER-4541), and says so in `repeated`. `newest` was read
- * so far, though it may be before `fromZxid`. `isStart`: nobody writes the log yet.
+ * so far, though it may be before `fromZxid`, and the batch ends at `end`. `isStart`: nobody writes the log yet.
  */
 export async function* readLog(
   disk: Disk,
   folder: string,
   fromZxid: bigint,
   isStart = false,
-): AsyncGenerator<{ path: string; records: LogRecord[]; repeated: number; newest: bigint }> {
+): AsyncGenerator<LogBatch> {
   const files = await filesFrom(disk, folder, fromZxid, isStart)
   let newest = -1n
   for (const [index, file] of files.entries()) {
@@ -134,7 +141,7 @@ export async function* readLog(
         if (!isNew) repeated++
         return isNew
       })
-      yield { path: file.path, records, repeated, newest }
+      yield { path: file.path, records, repeated, newest, end: batch.at(-1)!.end }
     }
   }
 }

@@ -28,8 +28,9 @@ export async function mendFromOthers(
   let mendedUpTo: LogDamage | null = null
   for (let { damage } = replica; damage !== null && !mender.isOver(); { damage } = replica) {
     const { path, start, end, before } = damage
-    const place = `${end - start} bytes at position ${start} of ${path}, behind transaction 0x${formatZxid(before)}`
-    if (mendedUpTo?.path === path && start < mendedUpTo.end) {
+    const lost = end > start ? `${end - start} bytes` : 'what stood'
+    const place = `${lost} at position ${start} of ${path}, behind transaction 0x${formatZxid(before)}`
+    if (mendedUpTo?.path === path && start < Math.max(mendedUpTo.end, mendedUpTo.start + 1)) {
       mender.log.error(`Damaged again: ${place}. The disk does not keep what is written there`)
       return false
     }
@@ -48,13 +49,13 @@ export async function mendFromOthers(
 /** The server whose records fit, and what came of them; null if nobody's do. */
 async function askEach(
   replica: Replica,
-  { before, start, end, after }: LogDamage,
+  { before, start, end, after, isAtEnd }: LogDamage,
   others: ReadonlyMap<Sid, readonly Address[]>,
   mender: Mender,
 ): Promise<{ lender: Sid; outcome: Mending } | null> {
-  // How long the last record was may be among what is lost.
-  const maxBytes = end - start + (after === null ? mostRecordBytes : 0)
-  if (maxBytes > maxLentBytes) return null
+  if (end - start > maxLentBytes) return null
+  const missing = after === null ? 1 : Number(after - before) - 1
+  const maxBytes = Math.min(end - start + (isAtEnd ? missing * mostRecordBytes : 0), maxLentBytes)
   for (const [lender, addresses] of others) {
     if (mender.isOver()) return null
     try {

@@ -55,12 +55,12 @@ function spoil(world: World, member: Member, where: (log: Buffer) => number): vo
   disk.install(path, log)
 }
 
-/** Where a log's last record has its checksum and its zxid. */
-function lastRecordIn(log: Buffer): { checksum: number; zxid: number } {
+/** Where a log's last record begins, and where it has its checksum and its zxid. */
+function lastRecordIn(log: Buffer): { start: number; checksum: number; zxid: number } {
   let [at, next] = [0, 16]
   for (; next + 12 < log.length && log.readInt32BE(next + 8) > 0; next += log.readInt32BE(next + 8) + 13)
     at = next
-  return { checksum: at + 7, zxid: at + 12 + 19 }
+  return { start: at, checksum: at + 7, zxid: at + 12 + 19 }
 }
 
 const inLastTransaction = (log: Buffer) => log.lastIndexOf(0x42) - 20
@@ -221,6 +221,28 @@ test('one whole log mends the end of all others, and several places of one', asy
   await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
   const digests = new Set(members.map(({ server }) => server!.tree.digest))
   assert.equal(digests.size, 1)
+})
+
+test('the end of a log file that is not the newest is mended by the others', async () => {
+  const { world, members, zookeeper } = await serving(57, { snapCount: '20', snapLogFactor: '1000' })
+  for (let i = 20; i < 60; i++) await create(world, zookeeper, `/n${i}`)
+  const damaged = members[0]!
+  damaged.kill()
+  const { disk } = world.machine(damaged.host)
+  const [path, log] = [...disk.image()]
+    .filter(([name]) => isLog(name))
+    .sort()
+    .at(-2)!
+  const { start } = lastRecordIn(log)
+  disk.install(path, Buffer.concat([log.subarray(0, start), Buffer.alloc(log.length - start)]))
+  damaged.boot()
+  await world.until('it serves', 20_000, () => damaged.isServing)
+  assert.match(
+    damaged.log,
+    /Mended with what server \d had: what stood at position \d+ of \S+, behind transaction/,
+  )
+  const whole = logsOf(world, members)[0]!.find(([name]) => name === path)![1]
+  assert.deepEqual(whole.subarray(0, log.length), log)
 })
 
 test('when a transaction is damaged in every log nobody serves, and nothing is thrown away', async () => {
