@@ -386,11 +386,14 @@ export class DataTree {
 
   /**
    * Adds a znode as a snapshot holds it: the root with an empty path, the key of its ACL in `nodes.acls`, the 60 bytes of
-   * its StatPersisted. Parents come before their children. False if the parent is missing, or the znode is there already.
+   * its StatPersisted from `at` on. Parents come before their children. False if the parent is missing, or the znode is there
+   * already.
    */
-  restoreNode(path: Buffer, data: Buffer | null, aclKey: number, stat: Buffer): boolean {
-    const kind = ownerKind(stat.readBigInt64BE(44), this.#options.extendedTypes)
-    const node = this.nodes.restore(path, data, aclKey, kind, stat)
+  restoreNode(path: Buffer, data: Buffer | null, aclKey: number, stat: Buffer, at: number): boolean {
+    const ownerAt = at + 44
+    const hasOwner = stat.readInt32BE(ownerAt) !== 0 || stat.readInt32BE(ownerAt + 4) !== 0
+    const kind = hasOwner ? ownerKind(stat.readBigInt64BE(ownerAt), this.#options.extendedTypes) : 'none'
+    const node = this.nodes.restore(path, data, aclKey, kind, stat, at)
     if (node === undefined) return false
     if (kind === 'none') this.#dataSizeBytes += sizeOf(node)
     else this.#register(node.path, node)

@@ -37,13 +37,18 @@ const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
 /** What lives below /zookeeper differs between servers (quota counts): it does not take part. */
 export const takesNoPart = -1
 const systemFolder = Buffer.from('/zookeeper/')
+const firstOfSystem = systemFolder[1]
 const root = 1
 
 /** The part of a znode's digest that its path, in UTF-8, contributes. */
 export function pathCrcOf(path: Buffer): number {
   if (path.length === root) return crc32('')
-  const isSystem = path.length > systemFolder.length && path.compare(systemFolder, 0, 11, 0, 11) === 0
-  return isSystem ? takesNoPart : crc32(path)
+  return isSystemPath(path) ? takesNoPart : crc32(path)
+}
+
+function isSystemPath(path: Buffer): boolean {
+  if (path[1] !== firstOfSystem || path.length <= systemFolder.length) return false
+  return path.compare(systemFolder, 0, systemFolder.length, 0, systemFolder.length) === 0
 }
 
 /**

@@ -186,3 +186,20 @@ test('a znode without children has a name, below the root and deeper', () => {
 })
 
 const latin = (text: string): string => Buffer.from(text).toString('latin1')
+
+test('a store that was told how many are to come holds as many as do come', () => {
+  for (const [expected, count] of [
+    [10_000, 5_000],
+    [1_000, 5_000],
+    [100_000, 10],
+    [0.5, 10],
+  ] as const) {
+    const store = new ZnodeStore(7)
+    store.expect(expected)
+    const root = store.add('/', null, plain)
+    for (let i = 0; i < count; i++) store.add(`/${i}`, root, plain)
+    store.expect(10 * count)
+    for (let i = 0; i < count; i += 2) store.remove(store.get(`/${i}`)!)
+    for (let i = 0; i < count; i++) assert.equal(store.has(`/${i}`), i % 2 === 1)
+  }
+})

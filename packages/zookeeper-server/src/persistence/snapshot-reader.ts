@@ -13,13 +13,23 @@ import { snapshotMagic, snapshotVersion } from './snapshot-writer.ts'
 const maxStringBytes = 16 * 1024 * 1024
 const maxDataBytes = 256 * 1024 * 1024
 
+/** What a znode takes in a snapshot, usually or less. */
+const usualZnodeBytes = 160
+/** The most of them that are reckoned with: a file may be sparse. */
+const mostExpected = 2 ** 24
+
 /**
- * Reads a database (sessions, ACLs, znodes, end mark) into `tree`, replacing what it holds. Gives the sessions with
- * their timeouts. Rejects if the stream ends early or holds what no snapshot can.
+ * Reads a database (sessions, ACLs, znodes, end mark) into `tree`, replacing what it holds; `sizeBytes` of it, or about as
+ * many. Gives the sessions with their timeouts. Rejects if the stream ends early or holds what no snapshot can.
  */
-export async function deserializeDatabase(source: ByteSource, tree: DataTree): Promise<Map<bigint, number>> {
+export async function deserializeDatabase(
+  source: ByteSource,
+  tree: DataTree,
+  sizeBytes = 0,
+): Promise<Map<bigint, number>> {
   const input = new StreamReader(source)
   tree.clear()
+  tree.nodes.expect(Math.min(sizeBytes / usualZnodeBytes, mostExpected))
   const sessions = new Map<bigint, number>()
   for (let left = await input.int(); left > 0; left--) sessions.set(await input.long(), await input.int())
   const acls = await readAcls(input, tree)
@@ -33,24 +43,52 @@ export async function deserializeDatabase(source: ByteSource, tree: DataTree): P
     const at = Math.max(dataLength, 0)
     let rest = input.take(at + 72)
     if (!Buffer.isBuffer(rest)) rest = await rest
-    const aclKey = acls.get(rest.readBigInt64BE(at))
+    const aclKey = acls.at(rest, at)
     if (aclKey === undefined)
       throw new Error(`znode ${path} has ACL ${rest.readBigInt64BE(at)}, which is not in the snapshot`)
     const data = dataLength === -1 ? null : rest.subarray(0, at)
-    if (!tree.restoreNode(path, data, aclKey, rest.subarray(at + 8, at + 68)))
+    if (!tree.restoreNode(path, data, aclKey, rest, at + 8))
       throw new Error(`znode ${path} stands before its parent, or twice`)
     pathLength = checkedLength(rest.readInt32BE(at + 68), 0, maxStringBytes)
   }
-  for (const key of acls.values()) tree.nodes.acls.release(key)
+  for (const key of acls.keys()) tree.nodes.acls.release(key)
   if ((await input.take(1))[0] !== 0x2f) throw new Error('a znode whose path is one character')
   tree.finishRestore()
   return sessions
 }
 
-/** The ACLs of the snapshot: from the keys they have there to those they have here, each in use. */
-async function readAcls(input: StreamReader, tree: DataTree): Promise<Map<bigint, number>> {
+/** From the keys that ACLs have in a snapshot to those they have here, each in use. */
+class AclKeys {
+  readonly #keys = new Map<bigint, number>()
+  /** The key that was looked up last: most znodes have the same. */
+  readonly #last = { high: 0, low: 0, key: undefined as number | undefined }
+
+  set(theirs: bigint, ours: number): void {
+    this.#keys.set(theirs, ours)
+  }
+
+  /** The key here for the one that stands in `bytes`. */
+  at(bytes: Buffer, position: number): number | undefined {
+    const last = this.#last
+    const high = bytes.readInt32BE(position)
+    const low = bytes.readInt32BE(position + 4)
+    if (last.key === undefined || high !== last.high || low !== last.low) {
+      last.high = high
+      last.low = low
+      last.key = this.#keys.get(bytes.readBigInt64BE(position))
+    }
+    return last.key
+  }
+
+  keys(): Iterable<number> {
+    return this.#keys.values()
+  }
+}
+
+async function readAcls(input: StreamReader, tree: DataTree): Promise<AclKeys> {
   const { acls } = tree.nodes
-  const keys = new Map<bigint, number>([[-1n, acls.acquire(openAcl)]])
+  const keys = new AclKeys()
+  keys.set(-1n, acls.acquire(openAcl))
   for (let left = await input.int(); left > 0; left--) {
     const key = await input.long()
     const acl: Acl[] = []
@@ -108,7 +146,8 @@ export async function readSnapshot(
     )
   const open = await disk.open(file.path, 'read')
   try {
-    const source = new CheckedSource(await contentOf(file, open))
+    const content = await contentOf(file, open)
+    const source = new CheckedSource(content)
     try {
       const header = await source.read(fileHeaderBytes)
       if (header.readInt32BE(0) !== snapshotMagic || header.readInt32BE(4) !== snapshotVersion)
@@ -118,7 +157,7 @@ export async function readSnapshot(
     }
     let sessions: Map<bigint, number>
     try {
-      sessions = await deserializeDatabase(source, tree)
+      sessions = await deserializeDatabase(source, tree, content.sizeBytes)
     } catch (error) {
       throw fail(
         `the snapshot is damaged near position ${source.position}: ${(error as Error).message}`,

@@ -28,6 +28,14 @@ export class BucketTable {
     for (let i = 0; i < slack && this.#rowCount * slack > this.#count; i++) this.#splitNext(rows)
   }
 
+  /** Room for so many rows, made at once where there is none yet: then none of them splits a bucket. */
+  reserve(rowCount: number): void {
+    if (this.#rowCount > 0) return
+    while (2 * (this.#mask + 1) <= rowCount * slack) this.#mask = 2 * this.#mask + 1
+    while (this.#segments.length << segmentShift <= this.#mask)
+      this.#segments.push(new Uint32Array(segmentLength))
+  }
+
   remove(rows: Rows, row: number): void {
     const bucket = this.#bucketOf(rows.get(row, field.hash))
     const next = rows.get(row, field.nextInBucket)

@@ -82,7 +82,7 @@ export class ZnodeStore implements Iterable<Znode> {
 
   /**
    * Adds a znode as a snapshot holds it; an empty path is the root's. Undefined if its parent is missing. `aclKey` is in
-   * use already; the 60 bytes of `stat` are StatPersisted.
+   * use already; the 60 bytes of `stat` from `at` on are StatPersisted.
    */
   restore(
     path: Buffer,
@@ -90,6 +90,7 @@ export class ZnodeStore implements Iterable<Znode> {
     aclKey: number,
     kind: OwnerKind,
     stat: Buffer,
+    at: number,
   ): Znode | undefined {
     const isRoot = path.length === 0
     const parent = isRoot ? 0 : this.#find(this.#parentPath(path))
@@ -99,7 +100,7 @@ export class ZnodeStore implements Iterable<Znode> {
     if (this.#find(hashed) !== 0) return undefined
     this.acls.retain(aclKey)
     const row = this.#insert(hashed, parent, data, aclKey, kind)
-    stat.copy(this.#rows.bytesOf(row), this.#rows.startOf(row), 0, statBytes)
+    stat.copy(this.#rows.bytesOf(row), this.#rows.startOf(row), at, at + statBytes)
     return new Znode(this.#memory, row)
   }
 
@@ -118,6 +119,11 @@ export class ZnodeStore implements Iterable<Znode> {
     this.#contents.free(this.#rows.get(row, field.content))
     this.#rows.free(row)
     this.#size--
+  }
+
+  /** So many are to be added to an empty store, or about as many. */
+  expect(count: number): void {
+    this.#buckets.reserve(count)
   }
 
   clear(): void {
