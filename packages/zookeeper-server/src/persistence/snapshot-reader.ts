@@ -264,9 +264,12 @@ class CheckedSource implements ByteSource {
     if (length > this.#content.sizeBytes - this.position) throw new Error('the file ends early')
     this.#checksumBefore = this.checksum()
     const held = this.#buffer.subarray(this.#offset)
-    const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, length - held.length))
-    const count = await this.#content.read(chunk, this.#end)
-    this.#buffer = Buffer.concat([held, chunk.subarray(0, count)])
+    const left = this.#content.sizeBytes - this.#end
+    const wanted = Math.min(Math.max(chunkBytes, length - held.length), left)
+    const buffer = Buffer.allocUnsafe(held.length + wanted)
+    held.copy(buffer)
+    const count = await this.#content.read(buffer.subarray(held.length), this.#end)
+    this.#buffer = buffer.subarray(0, held.length + count)
     this.#offset = 0
     this.#end += count
     if (length > this.#buffer.length) throw new Error('the file ends early')

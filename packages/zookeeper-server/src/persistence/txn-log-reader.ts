@@ -243,12 +243,15 @@ class ChunkedReader {
       return null
     }
     while (this.#buffer.length - this.#offset < length) {
-      const missing = length - (this.#buffer.length - this.#offset)
-      const chunk = Buffer.allocUnsafe(Math.max(chunkBytes, missing))
-      const count = await this.#file.read(chunk, this.#filePosition)
+      const held = this.#buffer.subarray(this.#offset)
+      const left = this.#sizeBytes - this.#filePosition
+      const wanted = Math.min(Math.max(chunkBytes, length - held.length), left)
+      const buffer = Buffer.allocUnsafe(held.length + wanted)
+      held.copy(buffer)
+      const count = await this.#file.read(buffer.subarray(held.length), this.#filePosition)
       if (count === 0) return null
       this.#filePosition += count
-      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#offset), chunk.subarray(0, count)])
+      this.#buffer = buffer.subarray(0, held.length + count)
       this.#offset = 0
     }
     return this.take(length)
