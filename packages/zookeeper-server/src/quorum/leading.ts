@@ -286,13 +286,9 @@ export class Leading implements Quorum, LearnerMaster, LogListener {
 
   /** `nextLeader`: of the configuration that this transaction puts in force. */
   #commit(zxid: bigint, entry: Buffer, nextLeader?: Sid): void {
-    const { replica } = this.#context
-    // The client that waits for it is answered before learners are woken.
-    if (nextLeader === undefined) replica.commit(zxid, entry)
     for (const learner of this.#learners) learner.commit(zxid, entry, nextLeader)
-    if (nextLeader === undefined) return
-    this.#context.activate(configurationIn(entry), nextLeader)
-    replica.commit(zxid, entry)
+    if (nextLeader !== undefined) this.#context.activate(configurationIn(entry), nextLeader)
+    this.#context.replica.commit(zxid, entry)
   }
 
   afterOutstanding(onSynced: () => void): void {
