@@ -43,14 +43,16 @@ async function serving(seed: number, settings: Record<string, string> = {}) {
 
 const isLog = (path: string) => path.includes('/version-2/log.')
 
+/** The log files of a member, oldest first. */
+const logsOf = (world: World, { host }: Member) =>
+  [...world.machine(host).disk.image()].filter(([path]) => isLog(path)).sort()
+const allLogs = (world: World, members: readonly Member[]) => members.map(member => logsOf(world, member))
+
 /** Turns a bit of a member's newest log, which stops at once. */
 function spoil(world: World, member: Member, where: (log: Buffer) => number): void {
   member.kill()
   const { disk } = world.machine(member.host)
-  const [path, log] = [...disk.image()]
-    .filter(([name]) => isLog(name))
-    .sort()
-    .at(-1)!
+  const [path, log] = logsOf(world, member).at(-1)!
   log[where(log)]! ^= 4
   disk.install(path, log)
 }
@@ -68,9 +70,6 @@ const inLastTransaction = (log: Buffer) => log.lastIndexOf(0x42) - 20
 const inCreationOf = (path: string) => (log: Buffer) => log.indexOf(path)
 /** What no other log can mend. */
 const inHeader = () => 1
-
-const logsOf = (world: World, members: readonly Member[]) =>
-  members.map(({ host }) => [...world.machine(host).disk.image()].filter(([path]) => isLog(path)))
 
 test('a member with a damaged log does not vote, so that what only it and a dead leader had is not forgotten', async () => {
   const { world, members, zookeeper, leader } = await serving(51)
@@ -194,9 +193,9 @@ test('a leader that finds its log damaged sends a learner the database instead',
 test('members whose logs are damaged, each in another place, mend each other', async () => {
   const { world, members, zookeeper } = await serving(54)
   await world.pass(2_000)
-  const whole = logsOf(world, members)
+  const whole = allLogs(world, members)
   for (const [i, member] of members.entries()) spoil(world, member, inCreationOf(`/n${i + 5}`))
-  assert.notDeepEqual(logsOf(world, members), whole)
+  assert.notDeepEqual(allLogs(world, members), whole)
   for (const member of members) member.boot()
   await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
   // Two suffice for a leader, who may have sent the third its database.
@@ -229,10 +228,7 @@ test('the end of a log file that is not the newest is mended by the others', asy
   const damaged = members[0]!
   damaged.kill()
   const { disk } = world.machine(damaged.host)
-  const [path, log] = [...disk.image()]
-    .filter(([name]) => isLog(name))
-    .sort()
-    .at(-2)!
+  const [path, log] = logsOf(world, damaged).at(-2)!
   const { start } = lastRecordIn(log)
   disk.install(path, Buffer.concat([log.subarray(0, start), Buffer.alloc(log.length - start)]))
   damaged.boot()
@@ -241,7 +237,7 @@ test('the end of a log file that is not the newest is mended by the others', asy
     damaged.log,
     /Mended with what server \d had: what stood at position \d+ of \S+, behind transaction/,
   )
-  const whole = logsOf(world, members)[0]!.find(([name]) => name === path)![1]
+  const whole = logsOf(world, damaged).find(([name]) => name === path)![1]
   assert.deepEqual(whole.subarray(0, log.length), log)
 })
 
@@ -249,9 +245,9 @@ test('when a transaction is damaged in every log nobody serves, and nothing is t
   const { world, members } = await serving(57)
   await world.pass(2_000)
   for (const member of members) spoil(world, member, inCreationOf('/n7'))
-  const before = logsOf(world, members)
+  const before = allLogs(world, members)
   for (const member of members) member.boot()
   await world.pass(60_000)
   assert.ok(members.every(({ isServing, isUp }) => isUp && !isServing))
-  assert.deepEqual(logsOf(world, members), before)
+  assert.deepEqual(allLogs(world, members), before)
 })
