@@ -130,7 +130,9 @@ function strike(
   events: Set<string>,
 ): void {
   const { chance, network } = world
-  const victim = chance.pick(members)
+  const leader = members.find(({ server }) => server?.role === 'leader')
+  // What befalls a leader tries most.
+  const victim = leader !== undefined && chance.happens(0.3) ? leader : chance.pick(members)
   const others = members.filter(member => member !== victim)
   const isLeader = victim.server?.role === 'leader'
   const happened = (what: string) => events.add(what).add(isLeader ? `${what} of the leader` : what)
