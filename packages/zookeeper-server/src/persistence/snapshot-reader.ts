@@ -1,5 +1,3 @@
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import type { Disk, DiskFile } from '@vivarium/platform'
 import { type Acl, openAcl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
@@ -7,6 +5,7 @@ import type { ByteSource } from '../quorum/replica.ts'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import type { NamedFile } from './file-names.ts'
+import { packers, packingOf } from './snapshot-packing.ts'
 import { snapshotMagic, snapshotVersion } from './snapshot-writer.ts'
 
 /** Bounds on single values, far above what a server accepts, far below what would exhaust memory. */
@@ -181,8 +180,9 @@ export async function looksWhole(disk: Disk, file: NamedFile): Promise<boolean> 
   try {
     const ends = Buffer.alloc(8)
     await open.read(ends, 0)
-    if (file.name.endsWith('.gz')) return ends[0] === 0x1f && ends[1] === 0x8b
-    if (file.name.endsWith('.snappy')) return ends.equals(snappyMagic)
+    const packing = packingOf(file.name)
+    if (packing === 'gz') return ends[0] === 0x1f && ends[1] === 0x8b
+    if (packing === 'snappy') return ends.equals(snappyMagic)
     await open.read(ends.subarray(0, 5), size - 5)
     return ends.subarray(0, 5).equals(Buffer.from('000000012f', 'hex'))
   } finally {
@@ -191,8 +191,6 @@ export async function looksWhole(disk: Disk, file: NamedFile): Promise<boolean> 
 }
 
 const snappyMagic = Buffer.from('82534e4150505900', 'hex')
-/** What a packed snapshot may grow to: it is unpacked in memory. */
-const maxUnpackedBytes = 2 ** 32
 const fileHeaderBytes = 16
 const sealBytes = 13
 const chunkBytes = 1024 * 1024
@@ -205,33 +203,12 @@ interface Content {
 
 async function contentOf(file: NamedFile, open: DiskFile): Promise<Content> {
   const sizeBytes = await open.size()
-  const isGzip = file.name.endsWith('.gz')
-  if (!isGzip && !file.name.endsWith('.snappy'))
-    return { sizeBytes, read: (into, position) => open.read(into, position) }
+  const packing = packingOf(file.name)
+  if (packing === '') return { sizeBytes, read: (into, position) => open.read(into, position) }
   const packed = Buffer.allocUnsafe(sizeBytes)
   await open.read(packed, 0)
-  const bytes = isGzip
-    ? await promisify(gunzip)(packed, { maxOutputLength: maxUnpackedBytes })
-    : await unpackSnappy(file, packed)
+  const bytes = await packers[packing].unpack(packed, file.path)
   return { sizeBytes: bytes.length, read: async (into, position) => bytes.copy(into, 0, position) }
-}
-
-async function unpackSnappy(file: NamedFile, bytes: Buffer): Promise<Buffer> {
-  const blocks: Buffer[] = []
-  for (let at = 16; at + 4 <= bytes.length; ) {
-    const length = bytes.readInt32BE(at)
-    at += 4
-    if (length < 0 || length > bytes.length - at)
-      throw new DataError(
-        file.path,
-        `a snappy block of ${length} bytes at position ${at}`,
-        'move the file away',
-      )
-    const { uncompress } = await import('snappy')
-    blocks.push((await uncompress(bytes.subarray(at, at + length))) as Buffer)
-    at += length
-  }
-  return Buffer.concat(blocks)
 }
 
 /** Hands out bytes in order, reading ahead, and knows the checksum of all it handed out. */

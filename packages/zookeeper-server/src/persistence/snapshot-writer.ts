@@ -5,7 +5,7 @@ import { acl } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
 import { adler32 } from './adler32.ts'
 import { snapshotName } from './file-names.ts'
-import { packers, type SnapshotPacking } from './snapshot-packing.ts'
+import { type Packer, packers, type SnapshotPacking } from './snapshot-packing.ts'
 
 export const snapshotMagic = 0x5a4b534e
 export const snapshotVersion = 2
@@ -81,30 +81,31 @@ export async function writeSnapshot(
   await disk.remove(temporary)
   const file = await disk.open(temporary, 'create')
   try {
-    const sealed = new SealedWriter(file, packer.pack)
-    await sealed.begin(packer.head)
+    const sealed = new SealedWriter(file, packer)
     const header = new ByteWriter(16)
     header.int32(snapshotMagic)
     header.int32(snapshotVersion)
     header.int64(-1n)
-    await sealed.write(header.written())
+    sealed.put(header.written())
     for (const chunk of serializeDatabase(tree, sessions)) {
-      await sealed.write(chunk)
+      sealed.put(chunk)
+      await sealed.write()
       await sealed.syncNowAndThen()
     }
     // Zeros stand for a tree nothing was written to yet. The tree went on while it was written: whoever replays up to here must arrive at this digest.
     const digest = { zxid: tree.lastProcessedZxid, value: zxid === 0n ? 0n : tree.digest }
-    await sealed.seal()
+    sealed.seal()
     const tail = new ByteWriter(20)
     tail.int64(digest.zxid)
     tail.int32(tree.digestVersion)
     tail.int64(BigInt.asIntN(64, digest.value))
-    await sealed.write(tail.written())
-    await sealed.seal()
+    sealed.put(tail.written())
+    sealed.seal()
     const last = new ByteWriter(8)
     last.int64(zxid)
-    await sealed.write(last.written())
-    await sealed.seal()
+    sealed.put(last.written())
+    sealed.seal()
+    await sealed.write()
     await file.sync()
   } catch (error) {
     await file.close()
@@ -121,28 +122,31 @@ export async function writeSnapshot(
 class SealedWriter {
   readonly #file: DiskFile
   readonly #pack: (bytes: Buffer) => Promise<Buffer>
+  /** Goes with the next write; what the packing puts before everything is no part of what is sealed. */
+  #pending: Buffer[] = []
   #position = 0
   #syncedPosition = 0
   #checksum = 1
+  #head: Buffer
 
-  constructor(file: DiskFile, pack: (bytes: Buffer) => Promise<Buffer>) {
+  constructor(file: DiskFile, { pack, head }: Packer) {
     this.#file = file
     this.#pack = pack
+    this.#head = head
   }
 
-  /** What the packing puts before everything: no part of what is sealed. */
-  async begin(head: Buffer): Promise<void> {
-    if (head.length > 0) await this.#put(head)
-  }
-
-  async write(bytes: Buffer): Promise<void> {
+  put(bytes: Buffer): void {
     this.#checksum = adler32(bytes, this.#checksum)
-    await this.#put(await this.#pack(bytes))
+    this.#pending.push(bytes)
   }
 
-  async #put(bytes: Buffer): Promise<void> {
-    await this.#file.write([bytes], this.#position)
-    this.#position += bytes.length
+  async write(): Promise<void> {
+    const pending = this.#pending
+    const packed = await this.#pack(pending.length === 1 ? pending[0]! : Buffer.concat(pending))
+    this.#pending = []
+    await this.#file.write([this.#head, packed], this.#position)
+    this.#position += this.#head.length + packed.length
+    this.#head = Buffer.alloc(0)
   }
 
   /** The disk would be busy for long if everything had to be synced at the end, and the log would wait for it. */
@@ -152,11 +156,11 @@ class SealedWriter {
     await this.#file.sync()
   }
 
-  async seal(): Promise<void> {
+  seal(): void {
     const seal = Buffer.alloc(13)
     seal.writeUInt32BE(this.#checksum, 4)
     seal.writeInt32BE(1, 8)
     seal.write('/', 12)
-    await this.write(seal)
+    this.put(seal)
   }
 }
