@@ -25,6 +25,13 @@ export {
   silentLog,
   zookeeperLayout,
 } from './log.ts'
-export { type Address, type Connection, formatAddress, type Listener, type Network } from './network.ts'
+export {
+  type Address,
+  type Connection,
+  formatAddress,
+  isWildcard,
+  type Listener,
+  type Network,
+} from './network.ts'
 export { type Property, parseProperties } from './properties.ts'
 export type { Random } from './random.ts'

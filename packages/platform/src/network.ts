@@ -16,6 +16,13 @@ export function formatAddress({ host, port }: Address): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
+const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
+
+/** Whether it stands for every address of a machine, and tells others nothing. */
+export function isWildcard(host: string): boolean {
+  return wildcards.has(host)
+}
+
 export interface Listener {
   readonly address: Address
   /** Stops accepting; connections that exist go on. */

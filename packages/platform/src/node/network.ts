@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, connect as netConnect, type Socket } from 'node:net'
-import type { Address, Connection, Network } from '../network.ts'
+import { type Address, type Connection, isWildcard, type Network } from '../network.ts'
 
 /** The machine's TCP. TCP_NODELAY is on: what should leave together is written together. */
 export const nodeNetwork: Network = {
@@ -9,21 +9,25 @@ export const nodeNetwork: Network = {
         onConnection(new NodeConnection(socket)),
       )
       server.once('error', reject)
-      server.listen(address.port, address.host, () => {
-        server.off('error', reject)
-        // An accept that fails (EMFILE) must not end the server; the next one may succeed.
-        server.on('error', () => {})
-        const { port } = server.address() as AddressInfo
-        resolve({
-          address: { host: address.host, port },
-          // Not Node's callback: that waits for every connection to end, and they are to go on.
-          close: () =>
-            new Promise(closed => {
-              server.close()
-              setImmediate(closed)
-            }),
-        })
-      })
+      // Without a host where it stands for all: then IPv4 and IPv6 alike, as in Java.
+      server.listen(
+        { port: address.port, ...(isWildcard(address.host) ? {} : { host: address.host }) },
+        () => {
+          server.off('error', reject)
+          // An accept that fails (EMFILE) must not end the server; the next one may succeed.
+          server.on('error', () => {})
+          const { port } = server.address() as AddressInfo
+          resolve({
+            address: { host: address.host, port },
+            // Not Node's callback: that waits for every connection to end, and they are to go on.
+            close: () =>
+              new Promise(closed => {
+                server.close()
+                setImmediate(closed)
+              }),
+          })
+        },
+      )
     }),
 
   connect: (address, { timeoutMs }) =>

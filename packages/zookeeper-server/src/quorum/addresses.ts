@@ -89,10 +89,3 @@ export class CannotListen extends Error {
     this.key = key
   }
 }
-
-const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
-
-/** Whether it stands for every address of a machine, and tells others nothing. */
-export function isWildcard(host: string): boolean {
-  return wildcards.has(host)
-}

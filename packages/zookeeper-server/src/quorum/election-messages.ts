@@ -1,7 +1,6 @@
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
-import { type Address, formatAddress } from '@vivarium/platform'
+import { type Address, formatAddress, isWildcard } from '@vivarium/platform'
 import { type Notification, type PeerState, peerState, type Sid, type Vote } from '@vivarium/zab'
-import { isWildcard } from './addresses.ts'
 
 const protocolV1 = -65536n
 const protocolV2 = -65535n

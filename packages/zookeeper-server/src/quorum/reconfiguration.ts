@@ -1,7 +1,6 @@
-import { ConfigError, formatAddress, parseProperties } from '@vivarium/platform'
+import { ConfigError, formatAddress, isWildcard, parseProperties } from '@vivarium/platform'
 import { errorCode, type ReconfigRequest } from '@vivarium/zookeeper-protocol'
 import { Refusal } from '../refusal.ts'
-import { isWildcard } from './addresses.ts'
 import {
   type Configuration,
   electionAddresses,
