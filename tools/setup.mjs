@@ -1,4 +1,4 @@
-// Makes a fresh clone ready: installs what package-lock.json names, compiles the servers and builds the dashboard, each
+// Makes a fresh clone ready: installs what package-lock.json names, bundles the servers and builds the dashboard, each
 // only when it is out of date. Plain JavaScript that runs on Node 20, because it runs before the pinned runtime is there.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -28,13 +28,16 @@ if (!isCurrent(installStamp, lock)) {
 }
 
 const web = join('packages', 'dashboard', 'src', 'web')
-const compiled = join(root, 'node_modules', '.cache', 'compiled')
-const compiledStamp = join(compiled, '.compiled-from')
-const serverSources = fingerprint(sources())
-if (!isCurrent(compiledStamp, serverSources)) {
-  compileServers()
-  writeFileSync(compiledStamp, serverSources)
+const bundles = join(root, 'node_modules', '.cache', 'servers')
+const bundleStamp = join(bundles, '.bundled-from')
+const serverSources = fingerprint(['tools/bundle.mjs', ...sources()])
+if (!isCurrent(bundleStamp, serverSources)) {
+  console.error('Preparing the servers (once) …')
+  run(runtime, [join('tools', 'bundle.mjs'), bundles])
+  compile()
 }
+// Also when nothing is to be done: bin/runtime.sh takes files that are newer than this for changed.
+writeFileSync(bundleStamp, serverSources)
 
 if (existsSync(join(web, 'index.html'))) {
   const webStamp = join('packages', 'dashboard', 'dist', 'web', '.built-from')
@@ -52,13 +55,15 @@ function fetchRuntime() {
   run('npm', ['rebuild', 'node', '--ignore-scripts', '--loglevel=error'])
 }
 
-/** Fills the cache that bin/runtime.sh names: a server that need not compile its sources starts sooner and stays smaller. */
-function compileServers() {
-  const servers = ['zookeeper-server', 'broker', 'monitor', 'dashboard'].map(name => `${name}/src/index.ts`)
-  const imports = [...servers, 'cli/src/commands/up.ts'].map(path => `await import('./packages/${path}')`)
-  run(runtime, ['--conditions=source', '--input-type=module', '--eval', imports.join('\n')], {
-    env: { ...process.env, NODE_COMPILE_CACHE: compiled },
-  })
+/** Fills the cache that bin/runtime.sh names: a program that need not be compiled starts sooner and stays smaller. */
+function compile() {
+  const env = { ...process.env, NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled') }
+  const imports = ['packages/dashboard/src/index.ts', 'packages/cli/src/commands/up.ts']
+  const code = imports.map(path => `await import('./${path}')`).join('\n')
+  run(runtime, ['--conditions=source', '--input-type=module', '--eval', code], { env })
+  // Without a file to read, a server says how it is used and ends.
+  for (const name of fs.readdirSync(bundles).filter(name => name.endsWith('.mjs')))
+    spawnSync(runtime, [join(bundles, name)], { env, stdio: 'ignore' })
 }
 
 /** Everything but the dashboard's page. */

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { PlannedProcess } from './plan.ts'
 
@@ -21,6 +22,13 @@ interface Child {
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url))
 const guard = fileURLToPath(new URL('./child-guard.ts', import.meta.url))
+
+/** What a package's program begins with: the file that the setup made of it, where bin/runtime.sh says so. */
+function mainOf(name: string): string {
+  const bundles = process.env.VIVARIUM_SERVERS
+  const bundle = bundles ? join(bundles, `${name}.mjs`) : ''
+  return existsSync(bundle) ? bundle : join(root, 'packages', name, 'src', 'main.ts')
+}
 
 /**
  * Keeps the processes of a cluster running: one that crashed is started again, after `restartDelayMs` at first and
@@ -83,13 +91,7 @@ export class Supervisor {
     child.startedAtMs = performance.now()
     child.handle = spawn(
       process.execPath,
-      [
-        ...process.execArgv,
-        '--import',
-        guard,
-        `${root}packages/${planned.package}/src/main.ts`,
-        planned.configFile,
-      ],
+      [...process.execArgv, '--import', guard, mainOf(planned.package), planned.configFile],
       // A process group of its own: Ctrl-C reaches the supervisor alone, which then stops the others in order.
       { stdio: ['ignore', log, log, 'ipc'], cwd: root, detached: true },
     )
