@@ -43,7 +43,6 @@ export class Servers implements AsyncDisposable {
       const lines = [
         `dataDir=${dataDir}`,
         `clientPort=${ports[id - 1]}`,
-        'clientPortAddress=127.0.0.1',
         'tickTime=2000',
         'initLimit=10',
         'syncLimit=5',

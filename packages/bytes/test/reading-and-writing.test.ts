@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { crc32c } from '../src/crc32c.ts'
-import { ByteReader, ByteWriter, MalformedBytesError } from '../src/index.ts'
+import { ByteReader, ByteWriter, crc32, MalformedBytesError } from '../src/index.ts'
 
 const safeInteger = fc.maxSafeInteger()
 
@@ -104,4 +105,13 @@ test('64-bit numbers are written and read to the last bit', () => {
   for (const [index, value] of values.entries()) assert.equal(bytes.readBigInt64BE(index * 8), value)
   const reader = new ByteReader(bytes)
   for (const value of values) assert.equal(reader.int64(), value)
+})
+
+test('CRC-32 is what zlib says, short or long, and goes on from any part', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+      assert.equal(crc32(bytes), zlib.crc32(bytes))
+      assert.equal(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut))), zlib.crc32(bytes))
+    }),
+  )
 })

@@ -23,7 +23,7 @@ import { DataError } from './persistence/data-error.ts'
 import type { LogDamage } from './persistence/log-repair.ts'
 import type { LogListener } from './persistence/txn-log.ts'
 import { votersOf } from './quorum/configuration.ts'
-import { QuorumPeer } from './quorum/quorum-peer.ts'
+import type { QuorumPeer } from './quorum/quorum-peer.ts'
 import type {
   ByteSource,
   CommittedTxn,
@@ -120,9 +120,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
       this.#serve('standalone', this.#database.tree.lastProcessedZxid, alone)
       this.#database.beginSnapshot()
     } else {
-      const fail = (error: Error) => this.#fail(error)
-      this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, isDataWhole, fail)
-      await this.#peer.start()
+      await this.#joinEnsemble(isDataWhole)
     }
     const purgeHours = this.settings.values['autopurge.purgeInterval']
     if (purgeHours > 0) {
@@ -132,6 +130,14 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     this.#timers.push(
       this.clock.every(this.settings.values['nio.sessionlessCnxnTimeout'], () => this.#closeSessionless()),
     )
+  }
+
+  async #joinEnsemble(isDataWhole: boolean): Promise<void> {
+    // A server on its own starts without these modules.
+    const { QuorumPeer } = await import('./quorum/quorum-peer.ts')
+    const fail = (error: Error) => this.#fail(error)
+    this.#peer = new QuorumPeer(this.#world, this.settings, this, this.stats, isDataWhole, fail)
+    await this.#peer.start()
   }
 
   /** Whether what is on disk can be trusted. Rejects if not, unless there are others to get everything from. */

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs'
 import {
+  constants,
   type FileHandle,
   mkdir,
   open,

@@ -1,4 +1,5 @@
-import { openSync, writeSync } from 'node:fs'
+// Not imported: as an ES module it is made with all it has, at every start.
+const { openSync, writeSync } = process.getBuiltinModule('node:fs')
 
 /**
  * Appends lines to a file, or to standard output for '-'. Lines are written at once: a killed process loses none.

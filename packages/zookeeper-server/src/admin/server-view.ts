@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { arch, homedir, hostname, platform, release, userInfo } from 'node:os'
 import { formatZxid } from '@vivarium/zookeeper-protocol'
 import type { ClientConnection } from '../connection.ts'
@@ -222,7 +221,7 @@ function summaryRows(
 /** −1 where the system does not tell. */
 function openDescriptors(): number {
   try {
-    return readdirSync('/proc/self/fd').length
+    return process.getBuiltinModule('node:fs').readdirSync('/proc/self/fd').length
   } catch {
     return -1
   }
@@ -230,7 +229,8 @@ function openDescriptors(): number {
 
 function maxDescriptors(): number {
   try {
-    return Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? -1)
+    const limits = process.getBuiltinModule('node:fs').readFileSync('/proc/self/limits', 'utf8')
+    return Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? -1)
   } catch {
     return -1
   }

@@ -1,5 +1,5 @@
 import { type Address, ConfigError, formatAddress, type Property, parseProperties } from '@vivarium/platform'
-import { hierarchical, majority, type QuorumRule, type Sid } from '@vivarium/zab'
+import { hierarchical, majority, type QuorumRule, type Sid } from '@vivarium/zab/quorum'
 import { formatZxid, opCode } from '@vivarium/zookeeper-protocol'
 import { decodeEntry } from '../txn.ts'
 

@@ -1,6 +1,8 @@
 import { AssertionError, createLog, zookeeperLayout } from '@vivarium/platform'
 import type { World } from '@vivarium/simulator'
 import { readSettings, ZooKeeperServer } from '../../src/index.ts'
+// Loaded beforehand: the first life would wait for it in real time.
+import '../../src/quorum/quorum-peer.ts'
 
 const keptLines = 200
 

@@ -1,0 +1,38 @@
+/** Longer ones are left to native code, which costs more to call. */
+const shortBytes = 128
+const sliceBytes = 8
+
+/** For each position in a slice, what each byte there contributes. */
+const tables = new Int32Array(sliceBytes * 256)
+for (let byte = 0; byte < 256; byte++) {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ 0xedb8_8320 : crc >>> 1
+  tables[byte] = crc
+}
+for (let at = 256; at < tables.length; at++) {
+  const before = tables[at - 256]!
+  tables[at] = (before >>> 8) ^ tables[before & 0xff]!
+}
+
+/** CRC-32 (ISO 3309) of `bytes`, continued from `seed` (the CRC of what came before), as an unsigned 32-bit number. */
+export function crc32(bytes: Uint8Array, seed = 0): number {
+  const { length } = bytes
+  // Loaded when it is first needed: a server starts without.
+  if (length > shortBytes) return process.getBuiltinModule('node:zlib').crc32(bytes, seed)
+  let crc = ~seed
+  let at = 0
+  for (; at + sliceBytes <= length; at += sliceBytes) {
+    crc ^= bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+    crc =
+      tables[0x700 + (crc & 0xff)]! ^
+      tables[0x600 + ((crc >>> 8) & 0xff)]! ^
+      tables[0x500 + ((crc >>> 16) & 0xff)]! ^
+      tables[0x400 + (crc >>> 24)]! ^
+      tables[0x300 + bytes[at + 4]!]! ^
+      tables[0x200 + bytes[at + 5]!]! ^
+      tables[0x100 + bytes[at + 6]!]! ^
+      tables[bytes[at + 7]!]!
+  }
+  for (; at < length; at++) crc = tables[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
+  return ~crc >>> 0
+}
