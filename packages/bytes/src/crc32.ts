@@ -2,6 +2,9 @@
 const shortBytes = 128
 const sliceBytes = 8
 
+/** Loaded when it is first needed: a server starts without. */
+let native: typeof import('node:zlib').crc32 | null = null
+
 /** For each position in a slice, what each byte there contributes. */
 const tables = new Int32Array(sliceBytes * 256)
 for (let byte = 0; byte < 256; byte++) {
@@ -17,8 +20,10 @@ for (let at = 256; at < tables.length; at++) {
 /** CRC-32 (ISO 3309) of `bytes`, continued from `seed` (the CRC of what came before), as an unsigned 32-bit number. */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   const { length } = bytes
-  // Loaded when it is first needed: a server starts without.
-  if (length > shortBytes) return process.getBuiltinModule('node:zlib').crc32(bytes, seed)
+  if (length > shortBytes) {
+    native ??= process.getBuiltinModule('node:zlib').crc32
+    return native(bytes, seed)
+  }
   let crc = ~seed
   let at = 0
   for (; at + sliceBytes <= length; at += sliceBytes) {
