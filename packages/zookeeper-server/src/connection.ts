@@ -21,7 +21,7 @@ import { isSync, type PendingOperation, writeOpCodes } from './pending-operation
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
 import { answerRead, type ReadContext, readOpCodes, tooLong } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
-import { ReplyStream } from './reply-stream.ts'
+import { ReplyStream, type ReplyWriters } from './reply-stream.ts'
 import { type ServerStats, Summary } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
@@ -33,6 +33,7 @@ export interface ConnectionHost {
   readonly clock: Clock
   readonly log: Log
   readonly largeRequests: LargeRequests
+  readonly writers: ReplyWriters
   readonly limits: {
     maxBuffer: number
     skipAcl: boolean
@@ -105,7 +106,7 @@ export class ClientConnection implements Watcher {
   constructor(socket: Connection, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#replies = new ReplyStream(socket, host.stats)
+    this.#replies = new ReplyStream(socket, host.stats, host.writers)
     this.#decoder = new FrameDecoder(host.limits.maxBuffer, {
       maxBytes: maxRefusedBytes,
       headBytes: requestHeaderBytes,

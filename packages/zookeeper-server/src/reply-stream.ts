@@ -3,27 +3,51 @@ import type { Connection } from '@vivarium/platform'
 import { keeperState, replyHeader, specialXid, watcherEvent } from '@vivarium/zookeeper-protocol'
 import type { ServerStats } from './stats.ts'
 
-/** A connection does not keep for its lifetime what one long reply took. */
+/** What one long reply took is not kept for good. */
 const keptBytes = 256 * 1024
+const keptWriters = 64
+
+/** What replies are written with: few of the connections of a server have something to say at a time. */
+export class ReplyWriters {
+  readonly #idle: ByteWriter[] = []
+
+  take(): ByteWriter {
+    return this.#idle.pop() ?? new ByteWriter(4096)
+  }
+
+  /** Takes a writer back, for any other connection. */
+  release(writer: ByteWriter): void {
+    if (this.#idle.length === keptWriters) return
+    writer.reset(keptBytes)
+    this.#idle.push(writer)
+  }
+}
 
 /**
  * What goes to one client: replies in the order in which they are written, and events, each before the reply that could show
  * what it tells of. What is written in one turn of the event loop leaves together.
  */
 export class ReplyStream {
-  /** Where the reply that was begun is written. */
-  readonly out = new ByteWriter(1024)
   /** Frames that have left, for `cons`. */
   sent = 0
   readonly #socket: Connection
   readonly #stats: ServerStats
+  readonly #writers: ReplyWriters
+  #out: ByteWriter | null = null
   /** Events go before the reply being written: a client must hear of a change before it can see it. */
   #events: Buffer[] = []
   #isFlushQueued = false
 
-  constructor(socket: Connection, stats: ServerStats) {
+  constructor(socket: Connection, stats: ServerStats, writers: ReplyWriters) {
     this.#socket = socket
     this.#stats = stats
+    this.#writers = writers
+  }
+
+  /** Where the reply that was begun is written. */
+  get out(): ByteWriter {
+    this.#out ??= this.#writers.take()
+    return this.#out
   }
 
   /** Begins a frame; gives its position, for `end`. */
@@ -88,10 +112,12 @@ export class ReplyStream {
   flush(): void {
     this.#isFlushQueued = false
     this.#moveEvents()
-    if (this.out.length === 0) return
+    const out = this.#out
+    if (out === null) return
     // A copy: the socket may keep the bytes after this turn, and the writer is used again.
-    const bytes = Buffer.from(this.out.written())
-    this.out.reset(keptBytes)
+    const bytes = Buffer.from(out.written())
+    this.#out = null
+    this.#writers.release(out)
     this.#socket.write(bytes)
   }
 }

@@ -33,6 +33,7 @@ import type {
   Replica,
 } from './quorum/replica.ts'
 import { ReadOnlyServing } from './read-only-serving.ts'
+import { ReplyWriters } from './reply-stream.ts'
 import { RequestThrottle } from './request-throttle.ts'
 import { type Role, Serving } from './serving.ts'
 import type { ServerSettings } from './settings.ts'
@@ -61,6 +62,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   readonly log: Log
   readonly limits: ConnectionHost['limits']
   readonly largeRequests: LargeRequests
+  readonly writers: ReplyWriters = new ReplyWriters()
   outstanding = 0
   readonly #world: ServerWorld
   readonly #connectionThrottle: ConnectionThrottle
