@@ -19,6 +19,7 @@ import type { Applied, DataTree } from './data-tree.ts'
 import type { LargeRequests } from './large-requests.ts'
 import { isSync, type PendingOperation, writeOpCodes } from './pending-operation.ts'
 import { digestIdentity, isAllowed, superScheme } from './pipeline/access.ts'
+import { lookAhead } from './pipeline/look-ahead.ts'
 import { answerRead, type ReadContext, readOpCodes, tooLong } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
 import { ReplyStream, type ReplyWriters } from './reply-stream.ts'
@@ -163,6 +164,8 @@ export class ClientConnection implements Watcher {
       if (isFourLetterWord(word)) return this.#answerWord(word)
       this.#state = 'connecting'
     }
+    if (this.#state === 'serving' && this.#decoder.bufferedBytes === 0)
+      lookAhead(this.#host.tree.nodes, bytes)
     try {
       this.#decoder.locate(bytes, this.#onFrame)
     } catch (error) {
