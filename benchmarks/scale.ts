@@ -24,6 +24,7 @@ export async function measure(kind: Kind): Promise<Figure[]> {
 
   const before = servers.memoryMb()
   await load(port, [], { ...read, znodes: many, seconds: 1 })
+  await servers.quiet()
   const after = servers.memoryMb()
   const large = {
     read: await cost({ ...read, znodes: many }),

@@ -14,6 +14,7 @@ export type Kind = 'ours' | 'apache'
 
 const patienceMs = 60_000
 const ticksPerSecond = 100
+const quietMs = 500
 
 /** Server processes of one kind with their files, all of which go with it. */
 export class Servers implements AsyncDisposable {
@@ -116,6 +117,15 @@ export class Servers implements AsyncDisposable {
     return this.#children
       .filter(({ pid, exitCode }) => exitCode === null && existsSync(`/proc/${pid}`))
       .map(({ pid }) => pid!)
+  }
+
+  /** Resolves when the servers have nothing left to do, such as a snapshot of what was written before. */
+  async quiet(): Promise<void> {
+    await until(async () => {
+      const before = this.cpuSeconds()
+      await delay(quietMs)
+      return (this.cpuSeconds() - before) * 1000 < quietMs / 10
+    })
   }
 
   /** CPU seconds that all processes have used so far. */
