@@ -79,12 +79,15 @@ export class ZnodeStore implements Iterable<Znode> {
     for (let i = 0; i < count; i++) {
       const row = steps[i]!
       if (row === 0) continue
-      touched ^= rows.get(row, field.czxid)
+      // The three lines of 64 bytes that what is read of a row may lie in.
+      touched ^= rows.get(row, field.czxid) ^ rows.get(row, field.ephemeralOwner) ^ rows.get(row, field.hash)
       steps[i] = rows.get(row, field.content)
     }
     for (let i = 0; i < count; i++) {
       const address = steps[i]!
-      touched ^= this.#contents.memoryOf(address)[this.#contents.offsetOf(address)]!
+      const memory = this.#contents.memoryOf(address)
+      const start = this.#contents.offsetOf(address)
+      touched ^= memory[start]! ^ memory[Math.min(start + 64, memory.length - 1)]!
     }
     // Kept, or the compiler would leave out what nobody reads.
     this.touched = touched
