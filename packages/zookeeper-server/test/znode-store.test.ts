@@ -51,6 +51,18 @@ test('blocks of an arena never overlap, and freed memory serves any size again',
     assert.ok(pageOf(arena.allocate(700)) <= most, 'memory of other sizes is taken')
 })
 
+test('znodes that fill several chunks of memory keep what each holds', () => {
+  const { store, root } = storeWithRoot()
+  const dataOf = (n: number) => Buffer.alloc(100, `data of ${n},`)
+  const count = 20_000
+  for (let n = 0; n < count; n++) store.add(`/${n}`, root, { ...plain, data: dataOf(n), zxid: BigInt(n) })
+  for (let n = 0; n < count; n++) {
+    const node = store.get(`/${n}`)!
+    assert.equal(node.mzxid, BigInt(n))
+    assert.ok(node.data!.equals(dataOf(n)), `/${n}`)
+  }
+})
+
 test('a store holds what a map would hold, however its znodes come and go', () => {
   const name = fc.constantFrom('a', 'b', 'ä', '日本', 'a-rather-long-name-of-a-znode', '😀')
   const path = fc.array(name, { minLength: 1, maxLength: 3 }).map(parts => `/${parts.join('/')}`)
