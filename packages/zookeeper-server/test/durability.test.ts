@@ -148,6 +148,25 @@ test('damage that looks like the end of the log stops the start as long as a who
   }
 })
 
+test('so does damage in an older file, where the next one begins another epoch and cannot tell what is missing', async () => {
+  await using folder = await stoppedServer()
+  const log = await readFile(folder.log)
+  const records = recordsOf(log)
+  const lost = records.find(({ entry }) => entry.includes('/b'))!
+  const last = records.findLast(({ entry }) => entry.includes('/c'))!
+  const next = Buffer.concat([log.subarray(0, 16), log.subarray(last.at, last.end)])
+  next.writeBigInt64BE(0x1_0000_0001n, 16 + 12 + 12)
+  next.writeUInt32BE(adler32(next.subarray(16 + 12, next.length - 1)), 16 + 4)
+  await writeFile(pathOf(folder.path, 'log.100000001'), next)
+  log.fill(0, lost.at, lost.end)
+  await writeFile(folder.log, log)
+  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+    assert.equal(error.name, 'DataError')
+    assert.ok(error.message.includes(`${folder.log}`) && error.message.includes(`position ${lost.at}`))
+    return true
+  })
+})
+
 test('a whole last record stops the start however its head or end are damaged; one that was cut off does not', async () => {
   // What is whole was written, and may have been acknowledged: it must not pass for the beginning of a write.
   const spoilt: [string, (log: Buffer, at: number, end: number) => void][] = [

@@ -75,7 +75,8 @@ export async function* readLogFile(disk: Disk, path: string, isNewest: boolean):
       if (head === null) break
       const length = head.readInt32BE(8)
       if (length === 0) {
-        if (isNewest && (await reader.holdsRecordAfter(start, lastZxid)))
+        // Also in an older file: where the next one begins with another epoch, it does not tell that some are missing.
+        if (await reader.holdsRecordAfter(start, lastZxid))
           throw damaged(start, 'a record of no bytes, with others behind it')
         if (head.readUInt32BE(4) !== 0 && (await reader.holdsRecordAt(start)))
           throw damaged(start, 'a whole record whose length says that there is none')
