@@ -100,6 +100,11 @@ async function stoppedServer(): Promise<AsyncDisposable & { path: string; log: s
   return Object.assign(folder, { log: pathOf(folder.path, 'log.1') })
 }
 
+/** Rejects if the server does not start. */
+async function startAndStop(folder: string): Promise<void> {
+  await (await startServer({ folder })).stop()
+}
+
 test('a torn last record is left out, and the server goes on in a new file', async () => {
   await using folder = await stoppedServer()
   const records = recordsOf(await readFile(folder.log))
@@ -118,7 +123,7 @@ test('a record whose checksum does not match stops the start, naming file and po
   const damaged = recordsOf(log).find(({ entry }) => entry.includes('/b'))!
   log[damaged.at + 40]! ^= 1
   await writeFile(folder.log, log)
-  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+  await assert.rejects(startAndStop(folder.path), (error: Error) => {
     assert.equal(error.name, 'DataError')
     assert.ok(
       error.message.includes(folder.log) && error.message.includes(`position ${damaged.at}`),
@@ -140,7 +145,7 @@ test('damage that looks like the end of the log stops the start as long as a who
     const damaged = recordsOf(log).find(({ entry }) => entry.includes('/b'))!
     log.writeInt32BE(length ?? log.readInt32BE(damaged.at + 8) + 5, damaged.at + 8)
     await writeFile(folder.log, log)
-    await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+    await assert.rejects(startAndStop(folder.path), (error: Error) => {
       assert.equal(error.name, 'DataError', what)
       assert.ok(error.message.includes(`${folder.log}`) && error.message.includes(`position ${damaged.at}`))
       return true
@@ -160,7 +165,7 @@ test('so does damage in an older file, where the next one begins another epoch a
   await writeFile(pathOf(folder.path, 'log.100000001'), next)
   log.fill(0, lost.at, lost.end)
   await writeFile(folder.log, log)
-  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+  await assert.rejects(startAndStop(folder.path), (error: Error) => {
     assert.equal(error.name, 'DataError')
     assert.ok(error.message.includes(`${folder.log}`) && error.message.includes(`position ${lost.at}`))
     return true
@@ -182,7 +187,7 @@ test('a whole last record stops the start however its head or end are damaged; o
     const { at, end } = recordsOf(log).at(-1)!
     spoil(log, at, end)
     await writeFile(folder.log, log)
-    await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+    await assert.rejects(startAndStop(folder.path), (error: Error) => {
       assert.equal(error.name, 'DataError', what)
       assert.ok(error.message.includes(`position ${at}`), `${what}: ${error.message}`)
       return true
@@ -190,7 +195,7 @@ test('a whole last record stops the start however its head or end are damaged; o
     spoil(log, at, end)
     log.fill(0, at + 20)
     await writeFile(folder.log, log)
-    await (await startServer({ folder: folder.path })).stop()
+    await startAndStop(folder.path)
   }
 })
 
@@ -210,7 +215,7 @@ test('what stands before the end of a log is handed out before it is judged how 
 test('a log without a snapshot it could build on stops the start', async () => {
   await using folder = await stoppedServer()
   for (const name of await filesOf(folder.path, 'snapshot.')) await rm(pathOf(folder.path, name))
-  await assert.rejects(startServer({ folder: folder.path }), /no snapshot it could build on/)
+  await assert.rejects(startAndStop(folder.path), /no snapshot it could build on/)
   const config = { 'snapshot.trust.empty': 'true' }
   await using zookeeper = await startServer({ folder: folder.path, config })
   await using client = await WireClient.connect(zookeeper.port)
@@ -251,7 +256,7 @@ async function threeLogs(): Promise<AsyncDisposable & { path: string; logs: stri
 test('a log with transactions missing in it stops the start, naming those around the gap', async () => {
   await using folder = await threeLogs()
   await rm(pathOf(folder.path, folder.logs[1]!))
-  await assert.rejects(startServer({ folder: folder.path }), (error: Error) => {
+  await assert.rejects(startAndStop(folder.path), (error: Error) => {
     assert.equal(error.name, 'DataError')
     assert.match(
       error.message,
@@ -335,7 +340,7 @@ test('snapshots that Apache compressed are read', async () => {
   }
   for (const [suffix, packed] of Object.entries(pack)) {
     await using folder = await stoppedServer()
-    await (await startServer({ folder: folder.path })).stop()
+    await startAndStop(folder.path)
     for (const name of await filesOf(folder.path, 'log.')) await rm(pathOf(folder.path, name))
     for (const name of await filesOf(folder.path, 'snapshot.')) {
       const bytes = await readFile(pathOf(folder.path, name))
