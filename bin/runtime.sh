@@ -6,14 +6,14 @@ if [ ! -x "$node" ]; then
   echo "Vivarium is not installed yet. Run this first: cd $root && npm run setup" >&2
   exit 1
 fi
-# Of the young objects that a server makes few survive: 4 MB for them are as fast as the runtime's
-# 16, and a cluster at rest is a third smaller.
+# Of the young objects that a server makes few survive: 4 MB for them are as fast as the runtime's 16, and a cluster at rest is
+# a third smaller.
 node_flags='--conditions=source --max-semi-space-size=4'
 # Compiled code is kept between runs: a command starts in a third of the time.
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/compiled}
 export NODE_COMPILE_CACHE
 
-# If a source has changed since, sources run as they are.
+# If a source has changed since the setup, or there was none, sources run as they are.
 VIVARIUM_SERVERS=$root/node_modules/.cache/servers
 if [ -n "$(find "$root"/packages/*/src -newer "$VIVARIUM_SERVERS/.bundled-from" -print -quit 2>&1)" ]; then
   VIVARIUM_SERVERS=
@@ -29,8 +29,10 @@ start_server() {
     echo "USAGE: $0 [-daemon] $usage" >&2
     exit 1
   fi
-  main=$VIVARIUM_SERVERS/$package.mjs
-  [ -f "$main" ] || main=$root/packages/$package/src/main.ts
+  main=$root/packages/$package/src/main.ts
+  if [ -n "$VIVARIUM_SERVERS" ] && [ -f "$VIVARIUM_SERVERS/$package.mjs" ]; then
+    main=$VIVARIUM_SERVERS/$package.mjs
+  fi
   if [ "$1" = -daemon ]; then
     shift
     mkdir -p "${LOG_DIR:=$root/logs}"

@@ -30,14 +30,16 @@ if (!isCurrent(installStamp, lock)) {
 const web = join('packages', 'dashboard', 'src', 'web')
 const bundles = join(root, 'node_modules', '.cache', 'servers')
 const bundleStamp = join(bundles, '.bundled-from')
+const readAt = new Date()
 const serverSources = fingerprint(['tools/bundle.mjs', ...sources()])
 if (!isCurrent(bundleStamp, serverSources)) {
   console.error('Preparing the servers (once) …')
   run(runtime, [join('tools', 'bundle.mjs'), bundles])
   compile()
 }
-// Also when nothing is to be done: bin/runtime.sh takes files that are newer than this for changed.
+// Also when nothing was to be done: bin/runtime.sh takes sources that are newer than this for changed.
 writeFileSync(bundleStamp, serverSources)
+fs.utimesSync(bundleStamp, readAt, readAt)
 
 if (existsSync(join(web, 'index.html'))) {
   const webStamp = join('packages', 'dashboard', 'dist', 'web', '.built-from')
