@@ -29,12 +29,12 @@ export const packers: Record<SnapshotPacking, Packer> = {
     head: Buffer.alloc(0),
     // A gzip file may have any number of members.
     pack: async bytes => {
-      const { gzip } = await import('node:zlib')
-      return settled(done => gzip(bytes, done))
+      const [{ gzip }, { promisify }] = await Promise.all([import('node:zlib'), import('node:util')])
+      return promisify(gzip)(bytes)
     },
     unpack: async bytes => {
-      const { gunzip } = await import('node:zlib')
-      return settled(done => gunzip(bytes, { maxOutputLength: maxUnpackedBytes }, done))
+      const [{ gunzip }, { promisify }] = await Promise.all([import('node:zlib'), import('node:util')])
+      return promisify(gunzip)(bytes, { maxOutputLength: maxUnpackedBytes })
     },
   },
   snappy: {
@@ -70,10 +70,4 @@ export const packers: Record<SnapshotPacking, Packer> = {
 /** The packing of a snapshot file, told by its name. */
 export function packingOf(name: string): SnapshotPacking {
   return snapshotPackings.find(packing => packing !== '' && name.endsWith(packers[packing].suffix)) ?? ''
-}
-
-function settled(start: (done: (error: Error | null, result: Buffer) => void) => void): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    start((error, result) => (error === null ? resolve(result) : reject(error)))
-  })
 }
