@@ -76,6 +76,7 @@ export class Database {
     this.tree = new DataTree({
       extendedTypes: values.extendedTypesEnabled,
       digests: values['digest.enabled'],
+      // Never shown; the runtime seeds its own hashes with no more.
       hashSeed: world.random.below(2 ** 32),
     })
     this.#folders = { snapshots: versionFolder(settings.dataDir), logs: versionFolder(settings.dataLogDir) }

@@ -38,8 +38,10 @@ export class ZnodeStore implements Iterable<Znode> {
   readonly #hasher: PathHasher
   readonly #buckets = new BucketTable()
   readonly #cursors = new Set<Cursor>()
-  #steps = new Uint32Array(0)
+  /** What `touch` came upon, of no meaning: the compiler would leave out reading what nobody could ask for. */
   touched = 0
+  /** Where each of its lookups is. */
+  #steps = new Uint32Array(0)
   #root = 0
   #size = 0
 
@@ -71,8 +73,8 @@ export class ZnodeStore implements Iterable<Znode> {
    */
   touch(bytes: Buffer, starts: Int32Array, lengths: Int32Array, count: number): void {
     const rows = this.#rows
-    const steps = this.#steps.length < count ? new Uint32Array(count) : this.#steps
-    this.#steps = steps
+    if (this.#steps.length < count) this.#steps = new Uint32Array(count)
+    const steps = this.#steps
     for (let i = 0; i < count; i++) steps[i] = this.#hasher.ofBytes(bytes, starts[i]!, lengths[i]!).hash
     for (let i = 0; i < count; i++) steps[i] = this.#buckets.first(steps[i]!)
     let touched = 0
@@ -89,7 +91,6 @@ export class ZnodeStore implements Iterable<Znode> {
       const start = this.#contents.offsetOf(address)
       touched ^= memory[start]! ^ memory[Math.min(start + 64, memory.length - 1)]!
     }
-    // Kept, or the compiler would leave out what nobody reads.
     this.touched = touched
   }
 
