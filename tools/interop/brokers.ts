@@ -75,7 +75,7 @@ export class BrokerProcess implements AsyncDisposable {
     }
     const deadlineMs = performance.now() + patienceMs
     while (!this.#output.includes('started (kafka.server.KafkaServer)')) {
-      if (child.exitCode !== null || performance.now() > deadlineMs)
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadlineMs)
         throw new Error(`broker ${this.id} does not start:\n${this.#output}`)
       await delay(50)
     }
@@ -96,7 +96,7 @@ export class BrokerProcess implements AsyncDisposable {
   async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#child
     this.#child = null
-    if (child === null || child.exitCode !== null) return
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const exit = new Promise(resolve => child.once('exit', resolve))
     child.kill(signal)
     await exit

@@ -35,8 +35,13 @@ const quick = [
   'TestTreeCacheIteratorAndSize',
 ]
 
-test('the tests of Curator’s recipes pass against servers of ours', { skip: without('curator') }, async t => {
-  const isAll = process.env.CURATOR === 'all'
+const isAll = process.env.CURATOR === 'all'
+const timeoutMs = isAll ? 3_500_000 : 900_000
+
+test('the tests of Curator’s recipes pass against servers of ours', {
+  skip: without('curator'),
+  timeout: timeoutMs + 30_000,
+}, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'interop-curator-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   // The suite starts its servers through this one class: ours starts processes of ours.
@@ -58,7 +63,7 @@ test('the tests of Curator’s recipes pass against servers of ours', { skip: wi
       `--include-classname=.*\\.(${isAll ? 'Test.*' : quick.join('|')})`,
       `--exclude-classname=.*\\.(${asksForApachesServer.join('|')})`,
     ],
-    { cwd: folder, timeoutMs: isAll ? 3_500_000 : 900_000 },
+    { cwd: folder, timeoutMs },
   )
   const failed = [...stdout.matchAll(/(test\w+)\(\).* \[X\]/g)]
     .map(([, name]) => name!)

@@ -12,7 +12,12 @@ const notServed = [
   'TestSSLClient',
 ]
 
-test('kazoo’s own tests pass against an ensemble of ours', { skip: without('python') }, async t => {
+const timeoutMs = 900_000
+
+test('kazoo’s own tests pass against an ensemble of ours', {
+  skip: without('python'),
+  timeout: timeoutMs + 30_000,
+}, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'interop-kazoo-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   // The suite starts `java … QuorumPeerMain zoo.cfg`: what stands in for java passes the flags on as operators do.
@@ -38,7 +43,7 @@ test('kazoo’s own tests pass against an ensemble of ours', { skip: without('py
     ],
     {
       cwd: folder,
-      timeoutMs: 1_500_000,
+      timeoutMs,
       env: {
         ...process.env,
         PATH: `${folder}:${process.env.PATH}`,

@@ -79,7 +79,7 @@ export class Worker implements AsyncDisposable {
   }
 
   get hasEnded(): boolean {
-    return this.#child.exitCode !== null
+    return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
   /** Tells it to stop; it must end well. */

@@ -34,8 +34,16 @@ const shared =
 const files = [...scenarios.filter((_, i) => wanted.length === 0 || wanted.includes(names[i]!)), ...shared]
 const { status } = spawnSync(
   process.execPath,
-  // One at a time: each starts a cluster, and often a JVM or two beside it.
-  [...process.execArgv, '--test', '--test-concurrency=1', '--test-timeout=3600000', ...files],
+  // One at a time: each starts a cluster, and often a JVM or two beside it. A test that hangs, and what it leaves running,
+  // does not keep the others from their turn.
+  [
+    ...process.execArgv,
+    '--test',
+    '--test-concurrency=1',
+    '--test-timeout=600000',
+    '--test-force-exit',
+    ...files,
+  ],
   { stdio: 'inherit', env: { ...process.env, APACHE_ZOOKEEPER_CLASSPATH: classpath('apache-3.9') } },
 )
 if (missing.length > 0)

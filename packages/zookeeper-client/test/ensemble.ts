@@ -90,7 +90,7 @@ export class TestEnsemble implements AsyncDisposable {
   async kill(index: number): Promise<void> {
     const child = this.#processes.get(index)
     this.#processes.delete(index)
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const exited = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGKILL')
     await exited
@@ -114,7 +114,8 @@ export class TestEnsemble implements AsyncDisposable {
     const complaint = (what: string) => `${what}:\n${[...this.#output.values()].join('\n')}`
     const areServing = async () => {
       for (const child of this.#processes.values()) {
-        if (child.exitCode !== null) throw new Error(complaint('a server has ended'))
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Error(complaint('a server has ended'))
       }
       const modes = await Promise.all([...this.#processes.keys()].map(index => this.mode(index)))
       return modes.every(mode => mode !== null)

@@ -103,7 +103,7 @@ export class Processes implements AsyncDisposable {
   async kill(id: number): Promise<void> {
     const child = this.#running.get(id)
     this.#running.delete(id)
-    if (child === undefined || child.exitCode !== null) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const exited = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGKILL')
     await exited
@@ -115,7 +115,8 @@ export class Processes implements AsyncDisposable {
 
   /** `leader`, `follower`, `observer`; null when it serves nobody. */
   async mode(id: number): Promise<string | null> {
-    const text = await fourLetterWord(this.port(id), 'srvr').catch(() => '')
+    // Apache's server never answers a word that comes at a certain moment of its start.
+    const text = await fourLetterWord(this.port(id), 'srvr', 2_000).catch(() => '')
     return /^Mode: (\w+)$/m.exec(text)?.[1] ?? null
   }
 

@@ -243,8 +243,11 @@ export class WireClient implements AsyncDisposable {
 }
 
 /** The text a server answers to a four-letter word, read whole. */
-export async function fourLetterWord(port: number, word: string): Promise<string> {
+export async function fourLetterWord(port: number, word: string, patienceMs = 30_000): Promise<string> {
   const socket = connectSocket(port, '127.0.0.1')
+  socket.setTimeout(patienceMs, () =>
+    socket.destroy(new Error(`the server on port ${port} leaves ${word} unanswered for ${patienceMs} ms`)),
+  )
   socket.end(word)
   const chunks: Buffer[] = []
   for await (const chunk of socket) chunks.push(chunk as Buffer)
