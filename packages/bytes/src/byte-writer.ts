@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer'
 import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
 
+/** A call into native code costs more than to write so many characters here. */
+const shortText = 64
+
 /** Writes big-endian values one after another into a buffer that grows as needed. */
 export class ByteWriter {
   #buffer: Buffer
@@ -121,9 +124,27 @@ export class ByteWriter {
     else for (let i = 0; i < end - start; i++) buffer[at + i] = source[start + i]!
   }
 
-  utf8(value: string, byteLength: number = Buffer.byteLength(value)): void {
+  utf8(value: string, knownLength?: number): void {
+    if (value.length <= shortText && this.#ascii(value)) return
+    const byteLength = knownLength ?? Buffer.byteLength(value)
     const at = this.reserve(byteLength)
     this.#buffer.write(value, at, byteLength, 'utf8')
+  }
+
+  /** False, and nothing is written, if the text has other characters. */
+  #ascii(value: string): boolean {
+    const { length } = value
+    const start = this.reserve(length)
+    const buffer = this.#buffer
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code > 0x7f) {
+        this.#length = start
+        return false
+      }
+      buffer[start + i] = code
+    }
+    return true
   }
 
   /** Overwrites four bytes written earlier, such as a length known only afterwards. */

@@ -1,3 +1,5 @@
+import { isLittleEndian } from './int64-words.ts'
+
 /** Longer ones are left to native code, which costs more to call. */
 const shortBytes = 128
 const sliceBytes = 8
@@ -39,5 +41,30 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
       tables[bytes[at + 7]!]!
   }
   for (; at < length; at++) crc = tables[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
+  return ~crc >>> 0
+}
+
+/** The same of the first `length` bytes of aligned memory, which takes half the time: they are read four at once. */
+export function crc32OfWords(words: Int32Array, length: number, seed = 0): number {
+  if (!isLittleEndian) return crc32(new Uint8Array(words.buffer, words.byteOffset, length), seed)
+  const sliceWords = sliceBytes / 4
+  const end = length >> 2
+  let crc = ~seed
+  let at = 0
+  for (; at + sliceWords <= end; at += sliceWords) {
+    const first = crc ^ words[at]!
+    const second = words[at + 1]!
+    crc =
+      tables[0x700 + (first & 0xff)]! ^
+      tables[0x600 + ((first >>> 8) & 0xff)]! ^
+      tables[0x500 + ((first >>> 16) & 0xff)]! ^
+      tables[0x400 + (first >>> 24)]! ^
+      tables[0x300 + (second & 0xff)]! ^
+      tables[0x200 + ((second >>> 8) & 0xff)]! ^
+      tables[0x100 + ((second >>> 16) & 0xff)]! ^
+      tables[second >>> 24]!
+  }
+  for (let byte = at * 4; byte < length; byte++)
+    crc = tables[(crc ^ (words[byte >> 2]! >>> ((byte & 3) * 8))) & 0xff]! ^ (crc >>> 8)
   return ~crc >>> 0
 }

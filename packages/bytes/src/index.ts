@@ -1,5 +1,5 @@
 export { ByteReader, MalformedBytesError } from './byte-reader.ts'
 export { ByteWriter } from './byte-writer.ts'
-export { crc32 } from './crc32.ts'
+export { crc32, crc32OfWords } from './crc32.ts'
 export { FrameDecoder } from './frame-decoder.ts'
 export { Span } from './span.ts'

@@ -5,6 +5,7 @@
 export const int64: BigInt64Array = new BigInt64Array(1)
 export const int64Words: Uint32Array = new Uint32Array(int64.buffer)
 
-const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+/** Whether the low byte of a number lies first in typed arrays here. */
+export const isLittleEndian: boolean = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 export const highWord: 0 | 1 = isLittleEndian ? 1 : 0
 export const lowWord: 0 | 1 = isLittleEndian ? 0 : 1

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { crc32c } from '../src/crc32c.ts'
-import { ByteReader, ByteWriter, crc32, MalformedBytesError } from '../src/index.ts'
+import { ByteReader, ByteWriter, crc32, crc32OfWords, MalformedBytesError } from '../src/index.ts'
 
 const safeInteger = fc.maxSafeInteger()
 
@@ -112,6 +112,30 @@ test('CRC-32 is what zlib says, short or long, and goes on from any part', () =>
     fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
       assert.equal(crc32(bytes), zlib.crc32(bytes))
       assert.equal(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut))), zlib.crc32(bytes))
+      const aligned = new Uint8Array(304)
+      aligned.set(bytes)
+      const words = new Int32Array(aligned.buffer)
+      assert.equal(crc32OfWords(words, bytes.length, cut), zlib.crc32(bytes, cut))
+    }),
+  )
+})
+
+test('a text is what its bytes say, whatever was read before', () => {
+  const text = fc.oneof(
+    fc.constantFrom('/a', '/b', ''),
+    fc.string({ maxLength: 70 }),
+    fc.constantFrom('Ã', 'é', '\u{1f600}'),
+  )
+  fc.assert(
+    fc.property(fc.array(fc.oneof(text, fc.uint8Array({ maxLength: 3 })), { maxLength: 20 }), texts => {
+      for (const each of texts) {
+        const bytes = Buffer.from(each as string)
+        assert.equal(new ByteReader(bytes).utf8(bytes.length), bytes.toString())
+        const writer = new ByteWriter(1)
+        writer.uint8(1)
+        writer.utf8(bytes.toString())
+        assert.deepEqual(writer.written(1), Buffer.from(bytes.toString()))
+      }
     }),
   )
 })

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
 import { compileReader, compileWriter } from './compiler.ts'
 
@@ -70,9 +70,9 @@ export const nullableString: Type<string | null> = {
       writer.int32(-1)
       return
     }
-    const byteLength = Buffer.byteLength(value)
-    writer.int32(byteLength)
-    writer.utf8(value, byteLength)
+    const at = writer.reserve(4)
+    writer.utf8(value)
+    writer.patchInt32(at, writer.length - at - 4)
   },
 }
 

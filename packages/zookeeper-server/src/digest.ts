@@ -1,4 +1,4 @@
-import { crc32 } from '@vivarium/bytes'
+import { crc32, crc32OfWords } from '@vivarium/bytes'
 
 export const digestVersion = 2
 
@@ -28,12 +28,11 @@ export const digested = {
   ephemeralOwner: 52,
 } as const
 export const digestedStatBytes = 60
-/** Data up to this size is checked in one call together with the stat. */
-const joinedBytes = 1024
-const scratch = Buffer.alloc(joinedBytes + digestedStatBytes)
-/** The start of `scratch` for each length of data, made when first needed. */
-const scratches: (Buffer | undefined)[] = new Array(joinedBytes + 1)
-const view = new DataView(scratch.buffer, scratch.byteOffset, scratch.length)
+/** Data up to this size is checked in one go together with the stat; longer ones are left to native code. */
+const joinedBytes = 320
+const scratch = Buffer.allocUnsafeSlow(joinedBytes + digestedStatBytes)
+const view = new DataView(scratch.buffer)
+const words = new Int32Array(scratch.buffer)
 /** What lives below /zookeeper differs between servers (quota counts): it does not take part. */
 export const takesNoPart = -1
 const systemFolder = Buffer.from('/zookeeper/')
@@ -63,8 +62,7 @@ export function nodeDigest(node: DigestedNode): number {
   if (at > 0) node.copyData(scratch)
   node.writeDigested(view, at)
   const before = isJoined ? pathCrc : crc32(node.data!, pathCrc)
-  scratches[at] ??= scratch.subarray(0, at + digestedStatBytes)
-  return crc32(scratches[at], before)
+  return crc32OfWords(words, at + digestedStatBytes, before)
 }
 
 /** Writes a time as 64 bits, big-endian. */
