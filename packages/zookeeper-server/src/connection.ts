@@ -65,6 +65,7 @@ const maxEarlyFrames = 10_000
 const requestHeaderBytes = 8
 /** A request that is too long is answered with an error; what says to be longer than this is none. */
 const maxRefusedBytes = 64 * 1024 * 1024
+const noOperation = 0
 const noPassword = Buffer.alloc(16)
 const noBody = new Span(Buffer.alloc(0))
 
@@ -98,16 +99,18 @@ export class ClientConnection implements Watcher {
   readonly establishedWallMs: number
   received = 0
   readonly latencyMs: Summary = new Summary()
-  lastOperation = 'NA'
   lastXid = 0
   lastZxid = 0n
   lastResponseMs = 0
   lastLatencyMs = 0
+  #lastOpCode = noOperation
+  /** What is answered but has not left yet. */
+  readonly #leaving: Summary = new Summary()
 
   constructor(socket: Connection, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#replies = new ReplyStream(socket, host.stats, host.writers)
+    this.#replies = new ReplyStream(socket, host.stats, host.writers, () => this.#measure())
     this.#decoder = new FrameDecoder(host.limits.maxBuffer, {
       maxBytes: maxRefusedBytes,
       headBytes: requestHeaderBytes,
@@ -131,6 +134,10 @@ export class ClientConnection implements Watcher {
   /** xids of writes whose transaction is still to come, oldest first. */
   unansweredWrites(): number[] {
     return [...this.#queue].filter(o => o.isWaiting && !isSync(o.opCode)).map(o => o.xid)
+  }
+
+  get lastOperation(): string {
+    return this.#lastOpCode === opCode.createSession ? 'SESS' : (operationNames[this.#lastOpCode] ?? 'NA')
   }
 
   get hasSession(): boolean {
@@ -568,15 +575,22 @@ export class ClientConnection implements Watcher {
   }
 
   #finish(xid: number, code: number, receivedMs: number): void {
-    const nowMs = this.#host.clock.monotonicMs()
-    const latencyMs = nowMs - receivedMs
-    this.latencyMs.add(latencyMs)
-    this.#host.stats.latencyMs.add(latencyMs)
-    this.lastOperation = operationNames[code] ?? (code === opCode.createSession ? 'SESS' : 'NA')
+    this.#leaving.add(receivedMs)
+    this.#lastOpCode = code
     this.lastXid = xid
+  }
+
+  /** Replies leave together, and what they have in common is their time: asking for it costs more than counting. */
+  #measure(): void {
+    const leaving = this.#leaving
+    if (leaving.count === 0) return
+    const nowMs = this.#host.clock.monotonicMs()
+    this.latencyMs.addUntil(nowMs, leaving)
+    this.#host.stats.latencyMs.addUntil(nowMs, leaving)
     this.lastZxid = this.#host.tree.lastProcessedZxid
     this.lastResponseMs = nowMs
-    this.lastLatencyMs = latencyMs
+    this.lastLatencyMs = nowMs - leaving.max
+    leaving.reset()
   }
 
   resetStats(): void {

@@ -33,15 +33,18 @@ export class ReplyStream {
   readonly #socket: Connection
   readonly #stats: ServerStats
   readonly #writers: ReplyWriters
+  readonly #onLeaving: () => void
   #out: ByteWriter | null = null
   /** Events go before the reply being written: a client must hear of a change before it can see it. */
   #events: Buffer[] = []
   #isFlushQueued = false
 
-  constructor(socket: Connection, stats: ServerStats, writers: ReplyWriters) {
+  /** `onLeaving`: what is written is about to be sent. */
+  constructor(socket: Connection, stats: ServerStats, writers: ReplyWriters, onLeaving: () => void) {
     this.#socket = socket
     this.#stats = stats
     this.#writers = writers
+    this.#onLeaving = onLeaving
   }
 
   /** Where the reply that was begun is written. */
@@ -114,6 +117,7 @@ export class ReplyStream {
     this.#moveEvents()
     const out = this.#out
     if (out === null) return
+    this.#onLeaving()
     // A copy: the socket may keep the bytes after this turn, and the writer is used again.
     const bytes = Buffer.from(out.written())
     this.#out = null

@@ -70,6 +70,8 @@ export class Serving {
   readonly #syncs = new Fifo<{ connection: ClientConnection; operation: PendingOperation }>()
   readonly #timers: Timer[] = []
   #expiringMore: Timer | null = null
+  /** The time of this turn of the event loop, once somebody asked for it. */
+  #turnWallMs: number | null = null
   #quotaWarnedMs = Number.NEGATIVE_INFINITY
 
   constructor(
@@ -379,9 +381,20 @@ export class Serving {
       const { sessionId, xid, opCode: code, body, identities } = request
       return this.#quorum.forward({ sessionId, xid, opCode: code, body: body.slice(), authInfo: identities })
     }
-    const prepared = this.#preparer.prepare(request, this.#clock.wallMs())
+    const prepared = this.#preparer.prepare(request, this.#wallMs())
     this.#inFlight.push(prepared)
     this.#quorum.propose(prepared.header.zxid, prepared.entry)
+  }
+
+  /** Read once for all requests that come together. */
+  #wallMs(): number {
+    if (this.#turnWallMs === null) {
+      this.#turnWallMs = this.#clock.wallMs()
+      queueMicrotask(() => {
+        this.#turnWallMs = null
+      })
+    }
+    return this.#turnWallMs
   }
 
   sync(connection: ClientConnection, operation: PendingOperation): void {

@@ -12,6 +12,15 @@ export class Summary {
     this.sum += value
   }
 
+  /** What has lasted until now since each of these beginnings. */
+  addUntil(now: number, beginnings: Summary): void {
+    const { count, sum, min, max } = beginnings
+    if (this.count === 0 || now - max < this.min) this.min = now - max
+    if (now - min > this.max) this.max = now - min
+    this.count += count
+    this.sum += now * count - sum
+  }
+
   get average(): number {
     return this.count === 0 ? 0 : this.sum / this.count
   }
