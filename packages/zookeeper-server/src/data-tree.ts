@@ -77,7 +77,7 @@ export class DataTree {
 
   #addInitial(path: string, acl: readonly Acl[]): void {
     const parent = path === '/' ? null : this.nodes.get(parentOf(path)!)!
-    this.nodes.add(path, parent, { data: noData, acl, owner: 0n, kind: 'none', zxid: 0n, timeMs: 0 })
+    this.nodes.add(path, parent, { data: noData, acl, owner: 0n, kind: 'none', zxid: 0n, time: 0n })
     this.#dataSizeBytes += path.length
   }
 
@@ -179,7 +179,7 @@ export class DataTree {
       owner,
       kind: ownerKind(owner, this.#options.extendedTypes),
       zxid: header.zxid,
-      timeMs: Number(header.time),
+      time: header.time,
     })
     this.#register(path, node)
     this.#digestChanged(node)
@@ -262,7 +262,7 @@ export class DataTree {
     node.data = data
     node.version = version
     node.mzxid = header.zxid
-    node.mtimeMs = Number(header.time)
+    node.mtime = header.time
     this.#digestChanged(node)
     watches?.dataChanged(path, header.zxid)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
@@ -300,7 +300,7 @@ export class DataTree {
     // Set by the server itself, it has no version a client could match.
     node.version = -1
     node.mzxid = zxid
-    node.mtimeMs = timeMs
+    node.mtime = BigInt(timeMs)
     this.#digestChanged(node)
   }
 

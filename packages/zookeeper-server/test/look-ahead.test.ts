@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { lookAhead } from '../src/pipeline/look-ahead.ts'
 import { ZnodeStore } from '../src/znodes/znode-store.ts'
 
-const plain = { data: Buffer.alloc(0), acl: openAcl, owner: 0n, kind: 'none', zxid: 1n, timeMs: 1 } as const
+const plain = { data: Buffer.alloc(0), acl: openAcl, owner: 0n, kind: 'none', zxid: 1n, time: 1n } as const
 
 /** Large enough that it is worth while. */
 const store = new ZnodeStore(7)

@@ -7,7 +7,7 @@ import { Arena } from '../src/znodes/arena.ts'
 import type { Znode } from '../src/znodes/znode.ts'
 import { type NewZnode, ZnodeStore } from '../src/znodes/znode-store.ts'
 
-const plain: NewZnode = { data: null, acl: openAcl, owner: 0n, kind: 'none', zxid: 1n, timeMs: 1 }
+const plain: NewZnode = { data: null, acl: openAcl, owner: 0n, kind: 'none', zxid: 1n, time: 1n }
 
 function storeWithRoot(hashSeed = 7): { store: ZnodeStore; root: Znode } {
   const store = new ZnodeStore(hashSeed)

@@ -23,7 +23,7 @@ export class ForeseenNode implements NodeView {
   path = ''
   /** Of its path. */
   hash = 0
-  /** The next in a `ForeseenTable` whose path has the same hash. */
+  /** The next in a chain of a `ForeseenTable`. */
   behind: ForeseenNode | null = null
   /** The proposal that makes it so. */
   zxid = 0n
@@ -84,7 +84,7 @@ export class ForeseenNode implements NodeView {
   }
 
   writeDigested(into: DataView, at: number): void {
-    for (let i = 0; i < digestedStatBytes; i += 4) into.setInt32(at + i, this.#stat.getInt32(i))
+    for (let i = 0; i < digestedStatBytes; i += 4) into.setInt32(at + i, this.#stat.getInt32(i, true), true)
   }
 
   set mzxid(zxid: bigint) {
@@ -133,50 +133,66 @@ export class ForeseenNode implements NodeView {
   }
 }
 
+/** As many as a power of two. */
+const firstBuckets = 64
+
 /** Znodes of the future by path. Found by the hash of the path, which the tree has use for as well. */
 export class ForeseenTable implements Iterable<ForeseenNode> {
-  readonly #first = new Map<number, ForeseenNode>()
+  /** By the low bits of the hash: the first of a chain. */
+  #buckets: (ForeseenNode | null)[] = new Array(firstBuckets).fill(null)
+  #count = 0
 
   get(path: string, hash: number): ForeseenNode | undefined {
-    for (let node = this.#first.get(hash) ?? null; node !== null; node = node.behind)
-      if (node.path === path) return node
-    return undefined
+    let node = this.#buckets[this.#bucketOf(hash)] ?? null
+    while (node !== null && (node.hash !== hash || node.path !== path)) node = node.behind
+    return node ?? undefined
   }
 
   /** Takes the place of what was foreseen of its path before. */
   put(node: ForeseenNode): void {
     const { hash, path } = node
-    const first = this.#first.get(hash)
-    if (first === undefined || first.path === path) {
-      node.behind = first?.behind ?? null
-      this.#first.set(hash, node)
-      return
-    }
-    let before = first
-    while (before.behind !== null && before.behind.path !== path) before = before.behind
-    node.behind = before.behind?.behind ?? null
-    before.behind = node
+    const before = this.get(path, hash)
+    if (before !== undefined) this.delete(before)
+    this.#add(node)
+    this.#count++
+    if (this.#count > this.#buckets.length) this.#grow()
+  }
+
+  #add(node: ForeseenNode): void {
+    const bucket = this.#bucketOf(node.hash)
+    node.behind = this.#buckets[bucket] ?? null
+    this.#buckets[bucket] = node
   }
 
   /** False if it is not there any more: another has taken its place. */
   delete(node: ForeseenNode): boolean {
-    const { hash } = node
-    const first = this.#first.get(hash)
-    if (first === node) {
-      if (node.behind === null) this.#first.delete(hash)
-      else this.#first.set(hash, node.behind)
-      return true
-    }
-    for (let before = first ?? null; before !== null; before = before.behind) {
-      if (before.behind !== node) continue
-      before.behind = node.behind
-      return true
+    const bucket = this.#bucketOf(node.hash)
+    let before: ForeseenNode | null = null
+    for (let at = this.#buckets[bucket] ?? null; at !== null; at = at.behind) {
+      if (at === node) {
+        if (before === null) this.#buckets[bucket] = node.behind
+        else before.behind = node.behind
+        node.behind = null
+        this.#count--
+        return true
+      }
+      before = at
     }
     return false
   }
 
+  #bucketOf(hash: number): number {
+    return hash & (this.#buckets.length - 1)
+  }
+
+  #grow(): void {
+    const nodes = [...this]
+    this.#buckets = new Array(this.#buckets.length * 2).fill(null)
+    for (const node of nodes) this.#add(node)
+  }
+
   *[Symbol.iterator](): Generator<ForeseenNode> {
-    for (const first of this.#first.values())
-      for (let node: ForeseenNode | null = first; node !== null; node = node.behind) yield node
+    if (this.#count === 0) return
+    for (const first of this.#buckets) for (let node = first; node !== null; node = node.behind) yield node
   }
 }

@@ -1,5 +1,6 @@
 /** Blocks begin at multiples of this. */
 const unitBytes = 16
+const wordBytes = 4
 const pageBytes = 64 * 1024
 const unitsPerPage = pageBytes / unitBytes
 const pagesPerSegment = 16
@@ -31,11 +32,13 @@ interface Page {
  */
 export class Arena {
   readonly #segments: Buffer[] = []
+  readonly #segmentWords: Int32Array[] = []
   readonly #pages: Page[] = []
   /** By size class: the first of the pages that have room. */
   readonly #withRoom: (Page | null)[] = []
   readonly #empty: Page[] = []
   readonly #large: (Buffer | null)[] = []
+  readonly #largeWords: (Int32Array | null)[] = []
   readonly #freedLarge: number[] = []
 
   /** The address of a block of at least `length` bytes, which hold anything. */
@@ -59,6 +62,7 @@ export class Arena {
     if (address >= ownMemory) {
       const index = address - ownMemory
       this.#large[index] = null
+      this.#largeWords[index] = null
       this.#freedLarge.push(index)
       return
     }
@@ -86,22 +90,32 @@ export class Arena {
     return this.#segments[Math.floor(address / (unitsPerPage * pagesPerSegment))]!
   }
 
+  /** The same memory in words: a block begins with one, and holds its last one whole. */
+  wordsOf(address: number): Int32Array {
+    if (address >= ownMemory) return this.#largeWords[address - ownMemory]!
+    return this.#segmentWords[Math.floor(address / (unitsPerPage * pagesPerSegment))]!
+  }
+
   offsetOf(address: number): number {
     return address >= ownMemory ? 0 : (address % (unitsPerPage * pagesPerSegment)) * unitBytes
   }
 
   clear(): void {
     this.#segments.length = 0
+    this.#segmentWords.length = 0
     this.#pages.length = 0
     this.#withRoom.length = 0
     this.#empty.length = 0
     this.#large.length = 0
+    this.#largeWords.length = 0
     this.#freedLarge.length = 0
   }
 
   #allocateLarge(length: number): number {
     const index = this.#freedLarge.pop() ?? this.#large.length
-    this.#large[index] = Buffer.allocUnsafeSlow(length)
+    const bytes = Buffer.allocUnsafeSlow(Math.ceil(length / wordBytes) * wordBytes)
+    this.#large[index] = bytes
+    this.#largeWords[index] = wordsIn(bytes)
     return ownMemory + index
   }
 
@@ -117,8 +131,11 @@ export class Arena {
 
   #nextPage(): Page {
     const index = this.#pages.length
-    if (index === this.#segments.length * pagesPerSegment)
-      this.#segments.push(Buffer.allocUnsafeSlow(segmentBytes))
+    if (index === this.#segments.length * pagesPerSegment) {
+      const bytes = Buffer.allocUnsafeSlow(segmentBytes)
+      this.#segments.push(bytes)
+      this.#segmentWords.push(wordsIn(bytes))
+    }
     const page: Page = {
       index,
       blockBytes: 0,
@@ -150,6 +167,10 @@ export class Arena {
     else page.previous.next = page.next
     if (page.next !== null) page.next.previous = page.previous
   }
+}
+
+function wordsIn(bytes: Buffer): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / wordBytes)
 }
 
 function hasRoom(page: Page): boolean {

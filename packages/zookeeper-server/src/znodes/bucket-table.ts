@@ -25,7 +25,7 @@ export class BucketTable {
   add(rows: Rows, row: number): void {
     this.#put(rows, row)
     this.#rowCount++
-    for (let i = 0; i < slack && this.#rowCount * slack > this.#count; i++) this.#splitNext(rows)
+    for (let i = 0; i < slack && this.#rowCount * slack > this.#count(); i++) this.#splitNext(rows)
   }
 
   /** Room for so many rows, made at once where there is none yet: then none of them splits a bucket. */
@@ -56,7 +56,7 @@ export class BucketTable {
     this.#rowCount = 0
   }
 
-  get #count(): number {
+  #count(): number {
     return this.#mask + 1 + this.#split
   }
 
@@ -66,12 +66,12 @@ export class BucketTable {
   }
 
   #splitNext(rows: Rows): void {
-    if (this.#count === this.#segments.length << segmentShift)
+    if (this.#count() === this.#segments.length << segmentShift)
       this.#segments.push(new Uint32Array(segmentLength))
     const bucket = this.#split
     let row = this.#get(bucket)
     this.#set(bucket, 0)
-    this.#set(this.#count, 0)
+    this.#set(this.#count(), 0)
     this.#split++
     while (row !== 0) {
       const next = rows.get(row, field.nextInBucket)

@@ -1,9 +1,10 @@
 /** A path's bytes in UTF-8 and their hash, valid until the next path is hashed. */
 export interface HashedPath {
-  bytes: Buffer
-  start: number
-  length: number
-  hash: number
+  readonly bytes: Buffer
+  /** The same memory; of its last word only the first bytes may belong to the path. */
+  readonly words: Int32Array
+  readonly length: number
+  readonly hash: number
 }
 
 const prime = 0x0100_0193
@@ -14,10 +15,9 @@ const prime = 0x0100_0193
  */
 export class PathHasher {
   readonly #seed: number
-  readonly #hashed: HashedPath = { bytes: Buffer.alloc(0), start: 0, length: 0, hash: 0 }
+  #hashed: Mutable<HashedPath> = spaceFor(1024)
   /** Whose hash `#hashed` is: most paths are looked up several times in a row. */
   #last: string | null = null
-  #scratch = Buffer.allocUnsafeSlow(1024)
 
   constructor(seed: number) {
     this.#seed = seed | 0
@@ -26,17 +26,19 @@ export class PathHasher {
   ofString(path: string): HashedPath {
     if (path === this.#last) return this.#hashed
     const { length } = path
-    if (length > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2)
-    const scratch = this.#scratch
+    const hashed = this.#spaceFor(length)
+    const { bytes } = hashed
     let hash = this.#seed
     for (let at = 0; at < length; at++) {
       const code = path.charCodeAt(at)
       if (code > 0x7f) return this.#ofWideString(path)
-      scratch[at] = code
+      bytes[at] = code
       hash = Math.imul(hash ^ code, prime)
     }
     this.#last = path
-    return this.#result(scratch, 0, length, hash)
+    hashed.length = length
+    hashed.hash = mixed(hash)
+    return hashed
   }
 
   #ofWideString(path: string): HashedPath {
@@ -44,21 +46,32 @@ export class PathHasher {
     return this.ofBytes(bytes, 0, bytes.length)
   }
 
-  ofBytes(bytes: Buffer, start: number, length: number): HashedPath {
+  ofBytes(source: Buffer, start: number, length: number): HashedPath {
+    const hashed = this.#spaceFor(length)
+    const { bytes } = hashed
     let hash = this.#seed
-    this.#last = null
-    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
-    return this.#result(bytes, start, length, hash)
-  }
-
-  #result(bytes: Buffer, start: number, length: number, hash: number): HashedPath {
-    const hashed = this.#hashed
-    hashed.bytes = bytes
-    hashed.start = start
+    for (let at = 0; at < length; at++) {
+      const byte = source[start + at]!
+      bytes[at] = byte
+      hash = Math.imul(hash ^ byte, prime)
+    }
     hashed.length = length
     hashed.hash = mixed(hash)
     return hashed
   }
+
+  #spaceFor(length: number): Mutable<HashedPath> {
+    this.#last = null
+    if (length > this.#hashed.bytes.length) this.#hashed = spaceFor(length * 2)
+    return this.#hashed
+  }
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+function spaceFor(length: number): Mutable<HashedPath> {
+  const words = new Int32Array(Math.ceil(length / 4))
+  return { bytes: Buffer.from(words.buffer), words, length: 0, hash: 0 }
 }
 
 function mixed(hash: number): number {

@@ -15,7 +15,8 @@ export interface NewZnode {
   owner: bigint
   kind: OwnerKind
   zxid: bigint
-  timeMs: number
+  /** Milliseconds. */
+  time: bigint
 }
 
 /** A walk over znodes that the tree may change under. */
@@ -95,7 +96,7 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   /** Adds a znode that is not there yet, below one that is, or the root with null. */
-  add(path: string, parent: Znode | null, { data, acl, owner, kind, zxid, timeMs }: NewZnode): Znode {
+  add(path: string, parent: Znode | null, { data, acl, owner, kind, zxid, time }: NewZnode): Znode {
     const key = this.acls.acquire(acl)
     const row = this.#insert(this.#hasher.ofString(path), parent?.row ?? 0, data, key, kind)
     const view = this.#rows.viewOf(row)
@@ -103,11 +104,11 @@ export class ZnodeStore implements Iterable<Znode> {
     this.#rows.bytesOf(row).fill(0, start, start + statBytes)
     const znode = new Znode(this.#memory, row)
     view.setBigInt64(start + field.czxid, zxid)
-    view.setBigInt64(start + field.ctimeMs, BigInt(timeMs))
+    view.setBigInt64(start + field.ctimeMs, time)
     view.setBigInt64(start + field.ephemeralOwner, owner)
     znode.mzxid = zxid
     znode.pzxid = zxid
-    znode.mtimeMs = timeMs
+    znode.mtime = time
     return znode
   }
 
@@ -235,14 +236,17 @@ export class ZnodeStore implements Iterable<Znode> {
     return row
   }
 
-  #isAt(row: number, { hash, bytes, start, length }: HashedPath): boolean {
+  #isAt(row: number, { hash, words, length }: HashedPath): boolean {
     if (this.#rows.get(row, field.hash) !== hash || this.#rows.get(row, field.pathLength) !== length)
       return false
     const address = this.#rows.get(row, field.content)
-    const memory = this.#contents.memoryOf(address)
-    const offset = this.#contents.offsetOf(address)
+    const memory = this.#contents.wordsOf(address)
+    const offset = this.#contents.offsetOf(address) / wordBytes
     // From the end: siblings differ there.
-    for (let at = length - 1; at >= 0; at--) if (memory[offset + at] !== bytes[start + at]) return false
+    const whole = Math.floor(length / wordBytes)
+    const rest = length % wordBytes
+    if (rest > 0 && ((memory[offset + whole]! ^ words[whole]!) & firstBytes[rest]!) !== 0) return false
+    for (let at = whole - 1; at >= 0; at--) if (memory[offset + at] !== words[at]) return false
     return true
   }
 
@@ -254,11 +258,11 @@ export class ZnodeStore implements Iterable<Znode> {
     aclKey: number,
     kind: OwnerKind,
   ): number {
-    const { bytes, start, length, hash } = path
+    const { bytes, length, hash } = path
     const content = this.#contents.allocate(length + (data?.length ?? 0))
     const memory = this.#contents.memoryOf(content)
     const offset = this.#contents.offsetOf(content)
-    bytes.copy(memory, offset, start, start + length)
+    bytes.copy(memory, offset, 0, length)
     if (data !== null) memory.set(data, offset + length)
     const crc = pathCrcOf(memory.subarray(offset, offset + length))
     const rows = this.#rows
@@ -316,3 +320,8 @@ export class ZnodeStore implements Iterable<Znode> {
 }
 
 const rootPath = Buffer.from('/')
+const wordBytes = 4
+/** By count: a word that has ones in its first bytes, as they lie in memory. */
+const firstBytes = new Int32Array(wordBytes)
+for (let count = 1; count < wordBytes; count++)
+  new Uint8Array(firstBytes.buffer, count * wordBytes, count).fill(0xff)

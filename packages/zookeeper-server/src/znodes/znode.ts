@@ -1,6 +1,6 @@
 import type { ByteWriter } from '@vivarium/bytes'
 import type { Acl, Stat } from '@vivarium/zookeeper-protocol'
-import { setMs, takesNoPart } from '../digest.ts'
+import { takesNoPart } from '../digest.ts'
 import { type OwnerKind, ownerKinds } from '../ephemeral-owner.ts'
 import type { AclTable } from './acl-table.ts'
 import type { Arena } from './arena.ts'
@@ -50,7 +50,7 @@ export class Znode {
 
   /** The last part of its path. */
   get name(): string {
-    return this.#text(this.#nameStart)
+    return this.#text(this.#nameStart())
   }
 
   #text(from: number): string {
@@ -65,7 +65,7 @@ export class Znode {
     return this.#get(field.pathLength)
   }
 
-  get #nameStart(): number {
+  #nameStart(): number {
     const parent = this.#get(field.parent)
     if (parent === 0) return 1
     const before = this.#memory.rows.get(parent, field.pathLength)
@@ -119,10 +119,9 @@ export class Znode {
   writeDigested(into: DataView, at: number): void {
     const view = this.#view
     const start = this.#start
-    // Word by word: nothing is made on the way.
-    for (let i = 0; i < 16; i += 4) into.setInt32(at + i, view.getInt32(start + field.czxid + i))
-    for (let i = 0; i < 8; i += 4) into.setInt32(at + 16 + i, view.getInt32(start + field.pzxid + i))
-    for (let i = 0; i < 36; i += 4) into.setInt32(at + 24 + i, view.getInt32(start + field.ctimeMs + i))
+    copyWords(view, start + field.czxid, into, at, 16)
+    copyWords(view, start + field.pzxid, into, at + 16, 8)
+    copyWords(view, start + field.ctimeMs, into, at + 24, 36)
   }
 
   // ---- stat --------------------------------------------------------------------------------------------------------------
@@ -155,8 +154,8 @@ export class Znode {
     return this.#ms(field.mtimeMs)
   }
 
-  set mtimeMs(ms: number) {
-    setMs(this.#view, this.#start + field.mtimeMs, ms)
+  set mtime(ms: bigint) {
+    this.#view.setBigInt64(this.#start + field.mtimeMs, ms)
   }
 
   #ms(at: number): number {
@@ -285,7 +284,7 @@ export class Znode {
 
   /** Its name behind its length. */
   writeName(out: ByteWriter): void {
-    const start = this.#nameStart
+    const start = this.#nameStart()
     out.int32(this.pathBytes - start)
     this.#writeContent(out, start, this.pathBytes)
   }
@@ -307,4 +306,9 @@ export class Znode {
     const start = contents.offsetOf(address)
     out.copy(contents.memoryOf(address), start + from, start + to)
   }
+}
+
+/** Word by word: nothing is made on the way. */
+function copyWords(from: DataView, start: number, into: DataView, at: number, bytes: number): void {
+  for (let i = 0; i < bytes; i += 4) into.setInt32(at + i, from.getInt32(start + i, true), true)
 }
