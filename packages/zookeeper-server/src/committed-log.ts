@@ -27,11 +27,12 @@ export class CommittedLog {
     this.#memory[at] = entry.buffer
     this.#places[at * 2] = entry.byteOffset
     this.#places[at * 2 + 1] = entry.length
-    this.#next = (at + 1) % this.#capacity
-    if (this.#length < this.#capacity) this.#length++
+    const capacity = this.#capacity()
+    this.#next = (at + 1) % capacity
+    if (this.#length < capacity) this.#length++
   }
 
-  get #capacity(): number {
+  #capacity(): number {
     return Math.min(this.#most, this.#zxids.length)
   }
 
@@ -48,7 +49,7 @@ export class CommittedLog {
 
   /** Oldest first. */
   get txns(): CommittedTxn[] {
-    const capacity = this.#capacity
+    const capacity = this.#capacity()
     const oldest = (this.#next - this.#length + capacity) % capacity
     return Array.from({ length: this.#length }, (_, i) => this.#txnAt((oldest + i) % capacity))
   }

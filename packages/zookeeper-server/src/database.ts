@@ -50,6 +50,7 @@ export class Database {
   readonly #stats: ServerStats
   readonly #folders: { snapshots: string; logs: string }
   readonly #txnLog: TxnLog
+  readonly #digests: boolean
   #lastLoggedZxid = 0n
   readonly #schedule: SnapshotSchedule
   #isSnapshotting: Promise<void> | null = null
@@ -73,9 +74,10 @@ export class Database {
     this.#settings = settings
     this.#stats = stats
     const { values } = settings
+    this.#digests = values['digest.enabled']
     this.tree = new DataTree({
       extendedTypes: values.extendedTypesEnabled,
-      digests: values['digest.enabled'],
+      digests: this.#digests,
       // Never shown; the runtime seeds its own hashes with no more.
       hashSeed: world.random.below(2 ** 32),
     })
@@ -224,7 +226,7 @@ export class Database {
     if (txn.type === 'createSession') this.sessions.set(header.clientId, txn.timeOut)
     else if (txn.type === 'closeSession') this.sessions.delete(header.clientId)
     const applied = this.tree.apply(header, txn, this.watches)
-    if (digest !== null && this.#settings.values['digest.enabled']) this.#compareDigest(header.zxid, digest)
+    if (digest !== null && this.#digests) this.#compareDigest(header.zxid, digest)
     this.committedLog.push(header.zxid, entry)
     this.#stats.commits++
     return applied

@@ -17,6 +17,8 @@ interface Waiting {
  */
 export class RequestThrottle {
   readonly #values: ServerSettings['values']
+  /** In process at a time; 0: no limit. */
+  readonly #most: number
   readonly #stats: ServerStats
   readonly #nowMs: () => number
   readonly #process: (connection: ClientConnection, operation: PendingOperation) => void
@@ -32,22 +34,19 @@ export class RequestThrottle {
   ) {
     this.#process = process
     this.#values = settings.values
+    this.#most = settings.values.request_throttle_max_requests
     this.#stats = stats
     this.#nowMs = nowMs
   }
 
-  get #isOn(): boolean {
-    return this.#values.request_throttle_max_requests > 0
-  }
-
-  get #hasRoom(): boolean {
-    return this.#inProcess.size < this.#values.request_throttle_max_requests
+  #hasRoom(): boolean {
+    return this.#inProcess.size < this.#most
   }
 
   /** Has the request go on, now or when there is room. */
   admit(connection: ClientConnection, operation: PendingOperation): void {
-    if (!this.#isOn) return this.#process(connection, operation)
-    if (this.#waiting.length > 0 || !this.#hasRoom) {
+    if (this.#most <= 0) return this.#process(connection, operation)
+    if (this.#waiting.length > 0 || !this.#hasRoom()) {
       this.#stats.requestsThrottled++
       this.#waiting.push({ connection, operation, sinceMs: this.#nowMs() })
       return
@@ -58,8 +57,8 @@ export class RequestThrottle {
 
   /** It is answered, or nobody waits for it any more. */
   finished(operation: PendingOperation): void {
-    if (!this.#isOn || !this.#inProcess.delete(operation)) return
-    while (this.#waiting.length > 0 && this.#hasRoom) this.#next(this.#waiting.shift()!)
+    if (this.#most <= 0 || !this.#inProcess.delete(operation)) return
+    while (this.#waiting.length > 0 && this.#hasRoom()) this.#next(this.#waiting.shift()!)
   }
 
   #next({ connection, operation, sinceMs }: Waiting): void {

@@ -167,7 +167,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
 
   /** `standalone`, `leader`, `follower`, `observer`; null while it serves nobody. */
   get role(): Role | 'read-only' | null {
-    return this.#clients?.role ?? null
+    return this.#clients()?.role ?? null
   }
 
   get isReadOnly(): boolean {
@@ -175,7 +175,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   /** Who serves the clients. */
-  get #clients(): Serving | ReadOnlyServing | null {
+  #clients(): Serving | ReadOnlyServing | null {
     return this.#serving ?? this.#readOnly
   }
 
@@ -238,7 +238,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     if (left === 0) this.#perHost.delete(host)
     else this.#perHost.set(host, left)
     this.#database.watches.removeWatcher(connection)
-    this.#clients?.closed(connection)
+    this.#clients()?.closed(connection)
     if (connection.sessionId !== 0n) this.stats.connectionsDropped++
   }
 
@@ -254,7 +254,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
 
   connect(connection: ClientConnection, request: ConnectRequest): void {
     this.stats.connectionRequests++
-    const clients = this.#clients
+    const clients = this.#clients()
     const isOpen =
       clients !== null && !(clients.role === 'leader' && this.settings.values.leaderServes === 'no')
     if (!isOpen) return connection.close()
@@ -278,7 +278,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   #process(connection: ClientConnection, operation: PendingOperation): void {
-    const clients = this.#clients
+    const clients = this.#clients()
     if (clients === null) connection.close()
     else if (isSync(operation.opCode)) clients.sync(connection, operation)
     else clients.submit(connection, operation)
@@ -290,7 +290,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   touch(connection: ClientConnection): void {
-    this.#clients?.touch(connection)
+    this.#clients()?.touch(connection)
   }
 
   answerWord(word: string): string | Promise<string> {
@@ -300,7 +300,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   get view(): ServerView {
     return new ServerView({
       database: this.#database,
-      serving: this.#clients,
+      serving: this.#clients(),
       peer: this.#peer,
       settings: this.settings,
       stats: this.stats,
@@ -413,7 +413,7 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
   }
 
   stopServing(reason: string): void {
-    const serving = this.#clients
+    const serving = this.#clients()
     if (serving === null) return
     this.#serving = null
     this.#readOnly = null

@@ -109,7 +109,9 @@ export class Preparer {
   }
 
   prepare(request: WriteRequest, wallMs: number): Prepared {
-    const zxid = ++this.#lastZxid
+    // Bounded to 64 bits the sum is made in a register, not by the runtime.
+    const zxid = BigInt.asIntN(64, this.#lastZxid + 1n)
+    this.#lastZxid = zxid
     let txn: Txn
     try {
       txn = this.#judge(request, zxid, wallMs)
