@@ -286,9 +286,9 @@ export class Leading implements Quorum, LearnerMaster, LogListener {
 
   /** `nextLeader`: of the configuration that this transaction puts in force. */
   #commit(zxid: bigint, entry: Buffer, nextLeader?: Sid): void {
-    for (const learner of this.#learners) learner.commit(zxid, entry, nextLeader)
     if (nextLeader !== undefined) this.#context.activate(configurationIn(entry), nextLeader)
     this.#context.replica.commit(zxid, entry)
+    for (const learner of this.#learners) learner.commit(zxid, entry, nextLeader)
   }
 
   afterOutstanding(onSynced: () => void): void {
