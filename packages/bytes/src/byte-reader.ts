@@ -1,6 +1,4 @@
 import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
-import { textOf } from './recent-texts.ts'
-
 /** Thrown when bytes from outside do not hold what they should; names the field and the position. */
 export class MalformedBytesError extends Error {
   override name = 'MalformedBytesError'
@@ -147,6 +145,6 @@ export class ByteReader {
 
   utf8(length: number, what = 'string'): string {
     const start = this.advance(length, what)
-    return textOf(this.buffer, start, start + length)
+    return this.buffer.toString('utf8', start, start + length)
   }
 }

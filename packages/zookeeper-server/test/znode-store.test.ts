@@ -215,3 +215,18 @@ test('a store that was told how many are to come holds as many as do come', () =
     for (let i = 0; i < count; i++) assert.equal(store.has(`/${i}`), i % 2 === 1)
   }
 })
+
+test('a znode is found by the bytes of its path, which stand for what they are read as', () => {
+  const { store, root } = storeWithRoot()
+  const named = (path: string | Buffer) => {
+    const bytes = Buffer.from(path as string)
+    return store.getAt(Buffer.concat([Buffer.from('xyz'), bytes, bytes]), 3, bytes.length)?.path
+  }
+  // Of every length, alike but for one byte, with data behind the path that go on like a longer one.
+  const paths = ['/a\ufffd', '/größe', ...Array.from({ length: 12 }, (_, i) => `/${'n'.repeat(i)}`).slice(1)]
+  const changed = paths.map(path => `${path.slice(0, -1)}m`)
+  for (const path of paths) store.add(path, root, { ...plain, data: Buffer.from('nnnnnnnn') })
+  for (const path of paths) assert.equal(named(path), path)
+  for (const path of changed) assert.equal(named(path), undefined)
+  assert.equal(named(Buffer.from('/a\xff', 'latin1')), '/a\ufffd')
+})

@@ -8,13 +8,11 @@ import {
   errorCode,
   errorResponse,
   eventType,
-  existsRequest,
   extensionOpCode,
   getAclRequest,
   getAclResponse,
   getAllChildrenNumberRequest,
   getChildrenPageRequest,
-  getChildrenRequest,
   getDataRequest,
   getEphemeralsRequest,
   getEphemeralsResponse,
@@ -25,6 +23,7 @@ import {
   readMultiRequest,
   setWatches,
   setWatches2,
+  ustring,
   watcherType,
   whoAmIResponse,
   writeMultiResult,
@@ -83,19 +82,13 @@ export const readOpCodes: ReadonlySet<number> = new Set([
  */
 export function answerRead(code: number, reader: ByteReader, context: ReadContext, out: ByteWriter): number {
   switch (code) {
-    case opCode.getData: {
-      const { path, watch } = getDataRequest.read(reader)
-      return getData(path, watch, context, out)
-    }
-    case opCode.exists: {
-      const { path, watch } = existsRequest.read(reader)
-      return exists(path, watch, context, out)
-    }
+    case opCode.getData:
+      return getData(reader, context, out)
+    case opCode.exists:
+      return exists(reader, context, out)
     case opCode.getChildren:
-    case opCode.getChildren2: {
-      const { path, watch } = getChildrenRequest.read(reader)
-      return getChildren(path, watch, code === opCode.getChildren2, context, out)
-    }
+    case opCode.getChildren2:
+      return getChildren(reader, code === opCode.getChildren2, context, out)
     case opCode.ping:
       return errorCode.OK
     case opCode.getACL:
@@ -132,35 +125,51 @@ function mayRead(acl: readonly Acl[], context: ReadContext, permissions: number 
   return context.skipAcl || isAllowed(acl, permissions, context.identities)
 }
 
-function getData(path: string, watch: boolean, context: ReadContext, out: ByteWriter): number {
-  const node = context.tree.nodes.get(path)
+/**
+ * Reads the path that a request begins with, and finds its znode by the bytes as they are: a text is made of them only for those
+ * who need one (`pathAt`).
+ */
+function namedNode(reader: ByteReader, { tree }: ReadContext): Znode | undefined {
+  const at = reader.position
+  const length = reader.int32()
+  if (length >= 0) return tree.nodes.getAt(reader.buffer, reader.advance(length, 'path'), length)
+  reader.position = at
+  return tree.nodes.get(ustring.read(reader))
+}
+
+function pathAt(reader: ByteReader, position: number): string {
+  return ustring.read(new ByteReader(reader.buffer, position, reader.end))
+}
+
+function getData(reader: ByteReader, context: ReadContext, out: ByteWriter): number {
+  const start = reader.position
+  const node = namedNode(reader, context)
+  const watch = reader.boolean()
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   node.writeData(out)
   node.writeStat(out)
   if (out.length > context.end) return tooLong
-  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
+  if (watch) context.watches.data.add(pathAt(reader, start), context.watcher, 'one-shot')
   return errorCode.OK
 }
 
-function exists(path: string, watch: boolean, context: ReadContext, out: ByteWriter): number {
-  if (path.includes('\0')) return errorCode.BADARGUMENTS
-  const node = context.tree.nodes.get(path)
+function exists(reader: ByteReader, context: ReadContext, out: ByteWriter): number {
+  const start = reader.position
+  const node = namedNode(reader, context)
+  const watch = reader.boolean()
+  if (node === undefined && pathAt(reader, start).includes('\0')) return errorCode.BADARGUMENTS
   if (node !== undefined && !mayRead(node.acl, context)) return errorCode.NOAUTH
-  if (watch) context.watches.data.add(path, context.watcher, 'one-shot')
+  if (watch) context.watches.data.add(pathAt(reader, start), context.watcher, 'one-shot')
   if (node === undefined) return errorCode.NONODE
   node.writeStat(out)
   return errorCode.OK
 }
 
-function getChildren(
-  path: string,
-  watch: boolean,
-  withStat: boolean,
-  context: ReadContext,
-  out: ByteWriter,
-): number {
-  const node = context.tree.nodes.get(path)
+function getChildren(reader: ByteReader, withStat: boolean, context: ReadContext, out: ByteWriter): number {
+  const start = reader.position
+  const node = namedNode(reader, context)
+  const watch = reader.boolean()
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   out.int32(node.childCount)
@@ -169,7 +178,7 @@ function getChildren(
     if (out.length > context.end) return tooLong
   }
   if (withStat) node.writeStat(out)
-  if (watch) context.watches.children.add(path, context.watcher, 'one-shot')
+  if (watch) context.watches.children.add(pathAt(reader, start), context.watcher, 'one-shot')
   return errorCode.OK
 }
 

@@ -5,6 +5,10 @@ const pageBytes = 64 * 1024
 const unitsPerPage = pageBytes / unitBytes
 const pagesPerSegment = 16
 const segmentBytes = pagesPerSegment * pageBytes
+const unitsPerSegment = unitsPerPage * pagesPerSegment
+const segmentShift = Math.log2(unitsPerSegment)
+/** Large memory begins 16 bytes behind the start of a cache line of 64, in most C libraries: a block is to touch few lines. */
+const toLine = 48
 /** Blocks larger than this get memory of their own. */
 const maxBlockBytes = 16 * 1024
 /** Marks the address of a block with memory of its own. */
@@ -87,17 +91,17 @@ export class Arena {
   /** The memory that holds the block, from `offsetOf(address)` on. */
   memoryOf(address: number): Buffer {
     if (address >= ownMemory) return this.#large[address - ownMemory]!
-    return this.#segments[Math.floor(address / (unitsPerPage * pagesPerSegment))]!
+    return this.#segments[address >>> segmentShift]!
   }
 
   /** The same memory in words: a block begins with one, and holds its last one whole. */
   wordsOf(address: number): Int32Array {
     if (address >= ownMemory) return this.#largeWords[address - ownMemory]!
-    return this.#segmentWords[Math.floor(address / (unitsPerPage * pagesPerSegment))]!
+    return this.#segmentWords[address >>> segmentShift]!
   }
 
   offsetOf(address: number): number {
-    return address >= ownMemory ? 0 : (address % (unitsPerPage * pagesPerSegment)) * unitBytes
+    return address >= ownMemory ? 0 : (address & (unitsPerSegment - 1)) * unitBytes
   }
 
   clear(): void {
@@ -132,7 +136,7 @@ export class Arena {
   #nextPage(): Page {
     const index = this.#pages.length
     if (index === this.#segments.length * pagesPerSegment) {
-      const bytes = Buffer.allocUnsafeSlow(segmentBytes)
+      const bytes = Buffer.from(new ArrayBuffer(toLine + segmentBytes), toLine)
       this.#segments.push(bytes)
       this.#segmentWords.push(wordsIn(bytes))
     }

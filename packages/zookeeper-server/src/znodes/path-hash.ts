@@ -46,6 +46,13 @@ export class PathHasher {
     return this.ofBytes(bytes, 0, bytes.length)
   }
 
+  /** The hash alone. */
+  hashOf(bytes: Buffer, start: number, length: number): number {
+    let hash = this.#seed
+    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
+    return mixed(hash)
+  }
+
   ofBytes(source: Buffer, start: number, length: number): HashedPath {
     const hashed = this.#spaceFor(length)
     const { bytes } = hashed

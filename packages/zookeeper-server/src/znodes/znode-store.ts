@@ -43,6 +43,7 @@ export class ZnodeStore implements Iterable<Znode> {
   touched = 0
   /** Where each of its lookups is. */
   #steps = new Uint32Array(0)
+  #hashes = new Uint32Array(0)
   #root = 0
   #size = 0
 
@@ -59,6 +60,14 @@ export class ZnodeStore implements Iterable<Znode> {
     return this.#viewOf(this.#find(this.#hasher.ofString(path)))
   }
 
+  /** The znode whose path lies in `bytes`. */
+  getAt(bytes: Buffer, start: number, length: number): Znode | undefined {
+    const row = this.#find(this.#hasher.ofBytes(bytes, start, length))
+    if (row !== 0) return new Znode(this.#memory, row)
+    // What is no UTF-8 stands for the text it is read as.
+    return this.get(bytes.toString('utf8', start, start + length))
+  }
+
   /** The hash a path has here: 32 bits, signed. */
   hashOf(path: string): number {
     return this.#hasher.ofString(path).hash | 0
@@ -73,18 +82,23 @@ export class ZnodeStore implements Iterable<Znode> {
    * together. A path begins in `bytes` where `starts` says.
    */
   touch(bytes: Buffer, starts: Int32Array, lengths: Int32Array, count: number): void {
+    if (this.#size === 0) return
     const rows = this.#rows
-    if (this.#steps.length < count) this.#steps = new Uint32Array(count)
+    if (this.#steps.length < count) {
+      this.#steps = new Uint32Array(count)
+      this.#hashes = new Uint32Array(count)
+    }
     const steps = this.#steps
-    for (let i = 0; i < count; i++) steps[i] = this.#hasher.ofBytes(bytes, starts[i]!, lengths[i]!).hash
-    for (let i = 0; i < count; i++) steps[i] = this.#buckets.first(steps[i]!)
+    const hashes = this.#hashes
+    for (let i = 0; i < count; i++) hashes[i] = this.#hasher.hashOf(bytes, starts[i]!, lengths[i]!)
+    for (let i = 0; i < count; i++) steps[i] = this.#buckets.first(hashes[i]!)
     let touched = 0
+    // As little as can be at a time: the processor looks only so many instructions ahead.
+    for (let i = 0; i < count; i++) touched ^= rows.touch(steps[i]!)
     for (let i = 0; i < count; i++) {
-      const row = steps[i]!
-      if (row === 0) continue
-      // The three lines of 64 bytes that what is read of a row may lie in.
-      touched ^= rows.get(row, field.czxid) ^ rows.get(row, field.ephemeralOwner) ^ rows.get(row, field.hash)
-      steps[i] = rows.get(row, field.content)
+      let row = steps[i]!
+      while (row !== 0 && rows.get(row, field.hash) !== hashes[i]) row = rows.get(row, field.nextInBucket)
+      steps[i] = row === 0 ? 0 : rows.get(row, field.content)
     }
     for (let i = 0; i < count; i++) {
       const address = steps[i]!
