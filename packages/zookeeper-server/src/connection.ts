@@ -15,6 +15,7 @@ import {
   writeConnectResponse,
 } from '@vivarium/zookeeper-protocol'
 import { isFourLetterWord } from './admin/four-letter-words.ts'
+import { Answers } from './answers.ts'
 import type { Applied, DataTree } from './data-tree.ts'
 import type { LargeRequests } from './large-requests.ts'
 import { isSync, type PendingOperation, writeOpCodes } from './pending-operation.ts'
@@ -23,7 +24,7 @@ import { lookAhead } from './pipeline/look-ahead.ts'
 import { answerRead, type ReadContext, readOpCodes, tooLong } from './pipeline/reads.ts'
 import { writeResult } from './pipeline/write-result.ts'
 import { ReplyStream, type ReplyWriters } from './reply-stream.ts'
-import { type ServerStats, Summary } from './stats.ts'
+import type { ServerStats } from './stats.ts'
 import type { Watcher, Watches } from './watches.ts'
 
 /** What a connection asks of its server. */
@@ -65,7 +66,6 @@ const maxEarlyFrames = 10_000
 const requestHeaderBytes = 8
 /** A request that is too long is answered with an error; what says to be longer than this is none. */
 const maxRefusedBytes = 64 * 1024 * 1024
-const noOperation = 0
 const noPassword = Buffer.alloc(16)
 const noBody = new Span(Buffer.alloc(0))
 
@@ -98,19 +98,14 @@ export class ClientConnection implements Watcher {
   // For `cons`.
   readonly establishedWallMs: number
   received = 0
-  readonly latencyMs: Summary = new Summary()
-  lastXid = 0
-  lastZxid = 0n
-  lastResponseMs = 0
-  lastLatencyMs = 0
-  #lastOpCode = noOperation
-  /** What is answered but has not left yet. */
-  readonly #leaving: Summary = new Summary()
+  readonly answers: Answers = new Answers()
 
   constructor(socket: Connection, host: ConnectionHost) {
     this.socket = socket
     this.#host = host
-    this.#replies = new ReplyStream(socket, host.stats, host.writers, () => this.#measure())
+    this.#replies = new ReplyStream(socket, host.stats, host.writers, () =>
+      this.answers.leave(host.clock, host.tree.lastProcessedZxid, host.stats),
+    )
     this.#decoder = new FrameDecoder(host.limits.maxBuffer, {
       maxBytes: maxRefusedBytes,
       headBytes: requestHeaderBytes,
@@ -134,10 +129,6 @@ export class ClientConnection implements Watcher {
   /** xids of writes whose transaction is still to come, oldest first. */
   unansweredWrites(): number[] {
     return [...this.#queue].filter(o => o.isWaiting && !isSync(o.opCode)).map(o => o.xid)
-  }
-
-  get lastOperation(): string {
-    return this.#lastOpCode === opCode.createSession ? 'SESS' : (operationNames[this.#lastOpCode] ?? 'NA')
   }
 
   get hasSession(): boolean {
@@ -359,7 +350,7 @@ export class ClientConnection implements Watcher {
     this.sessionTimeoutMs = timeoutMs
     this.session = session
     this.#state = 'serving'
-    this.#finish(0, opCode.createSession, this.#receivedMs)
+    this.answers.written(0, opCode.createSession, this.#receivedMs)
     this.#writeConnect(timeoutMs, id, password)
     const early = this.#early
     this.#early = []
@@ -463,7 +454,7 @@ export class ClientConnection implements Watcher {
       out.patchInt32(start + 16, err)
     }
     this.#replies.end(start)
-    this.#finish(xid, code, receivedMs)
+    this.answers.written(xid, code, receivedMs)
   }
 
   #warnOfReply(code: number): void {
@@ -493,7 +484,7 @@ export class ClientConnection implements Watcher {
     if (applied.err === errorCode.OK && operation.opCode !== extensionOpCode.deleteRecursive)
       writeResult(out, code === opCode.error ? operation.opCode : code, applied)
     this.#replies.end(start)
-    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    this.answers.written(operation.xid, operation.opCode, operation.receivedMs)
     // What takes its place may be answered at once, and that comes behind this answer.
     this.#host.finished(operation)
     if (operation.opCode === opCode.closeSession) this.closeAfterFlush()
@@ -537,7 +528,7 @@ export class ClientConnection implements Watcher {
     // What is no operation is answered without a place in the order, as in Apache.
     const zxid = verdict === errorCode.UNIMPLEMENTED ? -1n : this.#host.tree.lastProcessedZxid
     this.#replies.header(operation.xid, zxid, verdict)
-    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    this.answers.written(operation.xid, operation.opCode, operation.receivedMs)
     if (operation.opCode === opCode.closeSession && verdict === errorCode.OK) this.closeAfterFlush()
   }
 
@@ -563,7 +554,7 @@ export class ClientConnection implements Watcher {
       })
     }
     this.#replies.end(start)
-    this.#finish(operation.xid, operation.opCode, operation.receivedMs)
+    this.answers.written(operation.xid, operation.opCode, operation.receivedMs)
   }
 
   notify(type: number, path: string, zxid: bigint): void {
@@ -574,29 +565,10 @@ export class ClientConnection implements Watcher {
     this.#replies.event(type, path, zxid)
   }
 
-  #finish(xid: number, code: number, receivedMs: number): void {
-    this.#leaving.add(receivedMs)
-    this.#lastOpCode = code
-    this.lastXid = xid
-  }
-
-  /** Replies leave together, and what they have in common is their time: asking for it costs more than counting. */
-  #measure(): void {
-    const leaving = this.#leaving
-    if (leaving.count === 0) return
-    const nowMs = this.#host.clock.monotonicMs()
-    this.latencyMs.addUntil(nowMs, leaving)
-    this.#host.stats.latencyMs.addUntil(nowMs, leaving)
-    this.lastZxid = this.#host.tree.lastProcessedZxid
-    this.lastResponseMs = nowMs
-    this.lastLatencyMs = nowMs - leaving.max
-    leaving.reset()
-  }
-
   resetStats(): void {
     this.received = 0
     this.#replies.sent = 0
-    this.latencyMs.reset()
+    this.answers.latencyMs.reset()
   }
 
   // ---- holding back -------------------------------------------------------------------------------------------------

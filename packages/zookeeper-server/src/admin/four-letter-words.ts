@@ -122,12 +122,12 @@ function brief(c: ClientConnection): string {
 function detailed(c: ClientConnection): string {
   const counts = `${c.remoteText}[${c.isReadable ? 1 : 0}](queued=${c.outstanding},recved=${c.received},sent=${c.sent}`
   if (!c.hasSession) return `${counts})`
-  const { latencyMs } = c
-  const xid = c.lastXid >= 0 ? `,lcxid=0x${c.lastXid.toString(16)}` : ''
-  const latencies = `llat=${Math.round(c.lastLatencyMs)},minlat=${Math.round(latencyMs.min)},avglat=${Math.round(latencyMs.average)},maxlat=${Math.round(latencyMs.max)}`
+  const { latencyMs, lastXid, lastZxid, lastMs, lastLatencyMs, lastOperation } = c.answers
+  const xid = lastXid >= 0 ? `,lcxid=0x${lastXid.toString(16)}` : ''
+  const latencies = `llat=${Math.round(lastLatencyMs)},minlat=${Math.round(latencyMs.min)},avglat=${Math.round(latencyMs.average)},maxlat=${Math.round(latencyMs.max)}`
   return (
-    `${counts},sid=0x${formatZxid(c.sessionId)},lop=${c.lastOperation},est=${c.establishedWallMs},to=${c.sessionTimeoutMs}${xid}` +
-    `,lzxid=0x${formatZxid(c.lastZxid)},lresp=${Math.round(c.lastResponseMs)},${latencies})`
+    `${counts},sid=0x${formatZxid(c.sessionId)},lop=${lastOperation},est=${c.establishedWallMs},to=${c.sessionTimeoutMs}${xid}` +
+    `,lzxid=0x${formatZxid(lastZxid)},lresp=${Math.round(lastMs)},${latencies})`
   )
 }
 
