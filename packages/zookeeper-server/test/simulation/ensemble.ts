@@ -14,6 +14,8 @@ export class Member {
   #server: ZooKeeperServer | null = null
   #boot: { isOver: boolean } | null = null
   readonly #lines: string[] = []
+  /** What its process ended of by itself. */
+  failure: Error | null = null
 
   constructor(id: number, host: string, world: World) {
     this.id = id
@@ -46,6 +48,7 @@ export class Member {
   }
 
   boot(): void {
+    this.failure = null
     const doors = this.#world.machine(this.host).start()
     const log = createLog({
       layout: zookeeperLayout(() => String(this.id)),
@@ -60,6 +63,7 @@ export class Member {
       if (boot.isOver) return
       log.error(error.message, error)
       if (error instanceof AssertionError) throw error
+      this.failure = error
       // As main.ts: a server that cannot go on ends its process.
       this.kill()
     }

@@ -247,11 +247,11 @@ async function recover(
       operator.start(member)
     }
   }
-  // A disk that failed while its server waited for another write is noticed with the next one: once for each, nothing fails now.
+  // That a disk failed while its server had nothing to write is noticed with the next write: once for each, nothing fails now.
   const late = new Set<Member>()
   await world.until('every member serves', recoveryMs, () => {
     for (const member of members) {
-      if (member.isUp || late.has(member)) continue
+      if (!hasDiskFailure(member) || late.has(member)) continue
       late.add(member)
       member.boot()
     }
@@ -279,6 +279,11 @@ function knowsNobody(member: Member, members: readonly Member[]): boolean {
   const known = [...member.server.view.membership().matchAll(/^server\.(\d+)=.*:participant/gm)]
   const isMember = (id: number) => id !== member.id && members.some(other => other.id === id)
   return known.length > 0 && !known.some(([, id]) => isMember(Number(id)))
+}
+
+function hasDiskFailure({ failure }: Member): boolean {
+  const { code } = (failure ?? {}) as NodeJS.ErrnoException
+  return code === 'EIO' || code === 'ENOSPC'
 }
 
 /** Whether a member serves as part of the ensemble, not readers alone. */
