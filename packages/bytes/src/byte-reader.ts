@@ -1,4 +1,5 @@
 import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
+
 /** Thrown when bytes from outside do not hold what they should; names the field and the position. */
 export class MalformedBytesError extends Error {
   override name = 'MalformedBytesError'

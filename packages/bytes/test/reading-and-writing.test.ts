@@ -120,7 +120,7 @@ test('CRC-32 is what zlib says, short or long, and goes on from any part', () =>
   )
 })
 
-test('a text is what its bytes say, whatever was read before', () => {
+test('a text is read and written as UTF-8, short or long, ASCII or not, and whatever bytes are no text', () => {
   const text = fc.oneof(
     fc.constantFrom('/a', '/b', ''),
     fc.string({ maxLength: 70 }),

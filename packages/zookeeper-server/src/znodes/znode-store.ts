@@ -64,8 +64,10 @@ export class ZnodeStore implements Iterable<Znode> {
   getAt(bytes: Buffer, start: number, length: number): Znode | undefined {
     const row = this.#find(this.#hasher.ofBytes(bytes, start, length))
     if (row !== 0) return new Znode(this.#memory, row)
-    // What is no UTF-8 stands for the text it is read as.
-    return this.get(bytes.toString('utf8', start, start + length))
+    for (let at = start; at < start + length; at++)
+      // What is no UTF-8 stands for the text it is read as.
+      if (bytes[at]! > 0x7f) return this.get(bytes.toString('utf8', start, start + length))
+    return undefined
   }
 
   /** The hash a path has here: 32 bits, signed. */
