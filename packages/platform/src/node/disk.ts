@@ -1,3 +1,4 @@
+import { writev } from 'node:fs'
 import {
   constants,
   type FileHandle,
@@ -66,14 +67,19 @@ class NodeDiskFile implements DiskFile {
     return writeAll(this.#handle, buffers, position)
   }
 
-  async writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
+  writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
+    if (this.#durable !== null) return writeAll(this.#durable, buffers, position)
+    return this.#writeDurably(buffers, position)
+  }
+
+  async #writeDurably(buffers: readonly Uint8Array[], position: number): Promise<void> {
     if (process.platform !== 'linux') {
       // Elsewhere the flag does not empty the drive's own cache, as fdatasync of libuv does.
       await this.write(buffers, position)
       return this.sync()
     }
-    this.#durable ??= await open(this.#path, constants.O_WRONLY | constants.O_DSYNC)
-    await writeAll(this.#durable, buffers, position)
+    this.#durable = await open(this.#path, constants.O_WRONLY | constants.O_DSYNC)
+    return this.writeDurably(buffers, position)
   }
 
   async read(into: Uint8Array, position: number): Promise<number> {
@@ -104,15 +110,22 @@ class NodeDiskFile implements DiskFile {
   }
 }
 
-async function writeAll(handle: FileHandle, buffers: readonly Uint8Array[], position: number): Promise<void> {
-  let pending = buffers.filter(buffer => buffer.length > 0)
-  let at = position
-  while (pending.length > 0) {
-    // 1024 is IOV_MAX on Linux; a short write goes on where it stopped.
-    const { bytesWritten } = await handle.writev(pending.slice(0, 1024), at)
-    at += bytesWritten
-    pending = withoutFirst(pending, bytesWritten)
-  }
+/** With callbacks: the promises of the file system cost more than the write of a small record. */
+function writeAll({ fd }: FileHandle, buffers: readonly Uint8Array[], position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const writeFrom = (pending: readonly Uint8Array[], at: number): void => {
+      if (pending.length === 0) return resolve()
+      // 1024 is IOV_MAX on Linux; a short write goes on where it stopped.
+      writev(fd, pending.slice(0, 1024), at, (error, count) => {
+        if (error !== null) reject(error)
+        else writeFrom(withoutFirst(pending, count), at + count)
+      })
+    }
+    writeFrom(
+      buffers.filter(({ length }) => length > 0),
+      position,
+    )
+  })
 }
 
 function withoutFirst(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
