@@ -139,8 +139,11 @@ function readBody(type: number, reader: ByteReader): Txn {
     case opCode.deleteContainer:
       return { type: 'delete', ...deleteTxn.read(reader) }
     case opCode.setData:
-    case opCode.reconfig:
-      return { type: 'setData', ...setDataTxn.read(reader) }
+    case opCode.reconfig: {
+      // Named, not spread: most of what a follower receives passes here.
+      const { path, data, version } = setDataTxn.read(reader)
+      return { type: 'setData', path, data, version }
+    }
     case opCode.setACL:
       return { type: 'setAcl', ...setAclTxn.read(reader) }
     case opCode.check:
