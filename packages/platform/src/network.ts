@@ -41,6 +41,8 @@ export interface Connection {
   onDrain: () => void
   /** Sends; what is written in one turn of the event loop leaves together. False: the receiver is slow, write less. */
   write(bytes: Uint8Array): boolean
+  /** The same at once, for less: what belongs together has been gathered. */
+  writeNow(bytes: Uint8Array): boolean
   /** Bytes written but not yet taken by the system. */
   readonly pendingBytes: number
   /** No onData until `resume`; the peer is held back by TCP. A peer that has ended its half is still written to. */

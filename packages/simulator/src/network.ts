@@ -232,6 +232,10 @@ class End implements Connection {
     return false
   }
 
+  writeNow(bytes: Uint8Array): boolean {
+    return this.write(bytes)
+  }
+
   #flush(): void {
     if (this.#written.length === 0 || this.#isClosed) return
     let bytes: Buffer = Buffer.concat(this.#written)

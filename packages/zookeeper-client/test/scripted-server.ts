@@ -181,6 +181,7 @@ export class ScriptedNetwork implements Network {
         visit.received(Buffer.from(bytes))
         return true
       },
+      writeNow: bytes => connection.write(bytes),
       pendingBytes: 0,
       pause: () => {},
       resume: () => {},

@@ -122,6 +122,6 @@ export class ReplyStream {
     const bytes = Buffer.from(out.written())
     this.#out = null
     this.#writers.release(out)
-    this.#socket.write(bytes)
+    this.#socket.writeNow(bytes)
   }
 }

@@ -54,6 +54,9 @@ class TestConnection implements Connection {
     this.written.push(Buffer.from(bytes))
     return true
   }
+  writeNow(bytes: Uint8Array): boolean {
+    return this.write(bytes)
+  }
   pause(): void {}
   resume(): void {}
   end(): void {}

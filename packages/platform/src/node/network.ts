@@ -97,6 +97,12 @@ class NodeConnection implements Connection {
     return socket.write(bytes)
   }
 
+  writeNow(bytes: Uint8Array): boolean {
+    const socket = this.#socket
+    if (socket.destroyed || socket.writableEnded) return false
+    return socket.write(bytes)
+  }
+
   pause(): void {
     this.#isPaused = true
     this.#socket.pause()

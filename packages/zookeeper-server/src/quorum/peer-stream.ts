@@ -207,7 +207,7 @@ export class PeerStream implements ByteSource {
   #flush(): void {
     this.#isFlushQueued = false
     if (this.#out.length === 0 || this.#error !== null) return
-    this.#connection.write(Buffer.from(this.#out.written()))
+    this.#connection.writeNow(Buffer.from(this.#out.written()))
     this.#out.reset()
   }
 
