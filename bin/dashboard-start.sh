@@ -1,5 +1,5 @@
 #!/bin/sh
 # Starts the dashboard of a cluster.
 self=$(readlink -f "$0")
-. "$(dirname "$self")/runtime.sh"
+. "${self%/*}/runtime.sh"
 start_server dashboard "dashboard.json" "$@"

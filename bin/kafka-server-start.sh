@@ -1,5 +1,5 @@
 #!/bin/sh
 # Starts a broker.
 self=$(readlink -f "$0")
-. "$(dirname "$self")/runtime.sh"
+. "${self%/*}/runtime.sh"
 start_server broker "server.properties [--override property=value]*" "$@"

@@ -1,6 +1,6 @@
-# Sourced by the commands beside it after they set $self: gives $root, the clone, $node, its pinned runtime, $node_flags, what
-# that is run with, and $VIVARIUM_SERVERS, where the setup made one file of each server.
-root=$(cd "$(dirname "$self")/.." && pwd -P)
+# Sourced by the commands beside it after they set $self, their path without links. Gives $root, the clone, $node, its pinned
+# runtime, $node_flags, what that is run with, and $VIVARIUM_SERVERS, where the setup made one file of each server.
+root=${self%/bin/*}
 node=$root/node_modules/node/bin/node
 if [ ! -x "$node" ]; then
   echo "Vivarium is not installed yet. Run this first: cd $root && npm run setup" >&2

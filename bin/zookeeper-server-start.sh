@@ -1,5 +1,5 @@
 #!/bin/sh
 # Starts a coordination server.
 self=$(readlink -f "$0")
-. "$(dirname "$self")/runtime.sh"
+. "${self%/*}/runtime.sh"
 start_server zookeeper-server "zoo.cfg" "$@"
