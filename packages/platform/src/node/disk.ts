@@ -1,4 +1,3 @@
-import { writev } from 'node:fs'
 import {
   constants,
   type FileHandle,
@@ -13,6 +12,9 @@ import {
 } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../disk.ts'
+
+// Not imported: as an ES module it is made with all it has, at every start.
+const { writev } = process.getBuiltinModule('node:fs')
 
 const flags = {
   read: constants.O_RDONLY,
