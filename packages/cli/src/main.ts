@@ -1,6 +1,7 @@
 import { nearest } from '@vivarium/platform'
 import { commands, findCommand } from './commands/index.ts'
 import type { CommandIo } from './io.ts'
+import { version } from './version.ts'
 
 const io: CommandIo = {
   stdin: process.stdin,
@@ -22,6 +23,10 @@ async function main([name, ...argv]: string[]): Promise<number> {
     io.stdout.write(help())
     return name === undefined ? 2 : 0
   }
+  if (name === '--version') {
+    io.stdout.write(`${version} (ZooKeeper 3.9, Kafka 3.9)\n`)
+    return 0
+  }
   const command = findCommand(name)
   if (command === null) {
     const near = nearest(
@@ -39,10 +44,12 @@ async function main([name, ...argv]: string[]): Promise<number> {
 }
 
 function help(): string {
-  const rows = [...commands].map(([name, { about, aliases }]) => {
-    const names = [name, ...aliases.filter(alias => alias !== 'zkCli')].join(', ')
-    return `  ${names.padEnd(34)}${about}`
-  })
+  const entries = [...commands].map(([name, { about, aliases }]) => ({
+    names: [name, ...aliases.filter(alias => alias !== 'zkCli')].join(', '),
+    about,
+  }))
+  const width = Math.max(...entries.map(({ names }) => names.length)) + 2
+  const rows = entries.map(({ names, about }) => `  ${names.padEnd(width)}${about}`)
   return `ZooKeeper and Kafka, together.
 
 Usage: vivarium <command> [options]

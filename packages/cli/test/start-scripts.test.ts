@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -50,4 +59,18 @@ test('without what the setup makes, sources run as they are', t => {
   const { at, start } = clone(t)
   rmSync(dirname(at(bundle)), { recursive: true })
   assert.equal(start(), source)
+})
+
+test('the one command says its version, and lists what it can do in columns', () => {
+  const vivarium = (option: string) =>
+    execFileSync(join(root, 'bin', 'vivarium'), [option], { encoding: 'utf8' })
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  assert.equal(vivarium('--version'), `${version} (ZooKeeper 3.9, Kafka 3.9)\n`)
+  const entries = vivarium('--help')
+    .split('\n')
+    .filter(line => line.startsWith('  '))
+  assert.ok(entries.length > 10)
+  const columns = new Set(entries.map(line => /^ {2}[a-z-]+(, [a-z-]+)* +/.exec(line)![0].length))
+  assert.equal(columns.size, 1)
+  for (const line of entries) assert.match(line, / {2}[A-Z]/)
 })

@@ -11,6 +11,7 @@ import {
 } from '@vivarium/kafka-protocol'
 import type { Address, Connection } from '@vivarium/platform'
 import { nodeNetwork } from '@vivarium/platform/node'
+import { version } from '../version.ts'
 import { ToolError } from './tool.ts'
 
 const maxResponseBytes = 128 * 1024 * 1024
@@ -115,7 +116,7 @@ export class BrokerConnection {
   }
 
   async #learnVersions(timeoutMs: number): Promise<void> {
-    const software = { clientSoftwareName: 'vivarium', clientSoftwareVersion: '0.1.0' }
+    const software = { clientSoftwareName: 'vivarium', clientSoftwareVersion: version }
     const frame = await this.#exchange(apiVersions, 3, software, timeoutMs)
     // A broker that does not know the version asked for answers in the oldest one (KIP-511).
     const isOldest = frame.readInt16BE(4) === errorCode.UNSUPPORTED_VERSION

@@ -1,7 +1,6 @@
 import type { Command, CommandIo } from '../io.ts'
+import { version } from '../version.ts'
 import { helpText, type Options, parseOptions, type ToolSpec, UsageError } from './options.ts'
-
-const version = '0.1.0 (Kafka 3.9)'
 
 /** A tool could not do what was asked: `message` is for the person who asked. */
 export class ToolError extends Error {
@@ -29,7 +28,7 @@ export function tool<Name extends string>(
         return 0
       }
       if (options.has('version')) {
-        io.stdout.write(`${version}\n`)
+        io.stdout.write(`${version} (Kafka 3.9)\n`)
         return 0
       }
       return await run(options, io)
