@@ -9,6 +9,9 @@ fi
 # Of the young objects that a server makes few survive: 4 MB for them are as fast as the runtime's 16, and a cluster at rest is
 # a third smaller.
 node_flags='--conditions=source --max-semi-space-size=4'
+# Large memory is backed by huge pages where the system leaves that to programs: a million znodes are then read for less.
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1${GLIBC_TUNABLES:+:$GLIBC_TUNABLES}
+export GLIBC_TUNABLES
 # Compiled code is kept between runs: a command starts in a third of the time.
 NODE_COMPILE_CACHE=${NODE_COMPILE_CACHE:-$root/node_modules/.cache/compiled}
 export NODE_COMPILE_CACHE

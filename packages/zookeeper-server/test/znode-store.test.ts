@@ -4,6 +4,7 @@ import { ByteWriter } from '@vivarium/bytes'
 import { type Acl, openAcl, parentOf } from '@vivarium/zookeeper-protocol'
 import fc from 'fast-check'
 import { Arena } from '../src/znodes/arena.ts'
+import { lineBytes, Pieces } from '../src/znodes/memory.ts'
 import type { Znode } from '../src/znodes/znode.ts'
 import { type NewZnode, ZnodeStore } from '../src/znodes/znode-store.ts'
 
@@ -15,6 +16,21 @@ function storeWithRoot(hashSeed = 7): { store: ZnodeStore; root: Znode } {
 }
 
 const pathsOf = (store: ZnodeStore): string[] => Array.from(store, node => node.path)
+
+test('pieces of memory never overlap and all begin alike; only many are made together', () => {
+  const bytes = 512 * 1024
+  const pieces = new Pieces(bytes)
+  const made = Array.from({ length: 100 }, (_, index) => pieces.next().fill(index))
+  for (const [index, piece] of made.entries()) {
+    assert.equal(piece.length, bytes)
+    assert.deepEqual([piece[0], piece.at(-1)], [index, index])
+    assert.equal((piece.byteOffset - made[0]!.byteOffset) % lineBytes, 0)
+  }
+  assert.equal(new Set(made.slice(0, 16).map(({ buffer }) => buffer)).size, 16)
+  assert.ok(new Set(made.map(({ buffer }) => buffer)).size < 20)
+  pieces.clear()
+  assert.ok(!made.some(({ buffer }) => buffer === pieces.next().buffer))
+})
 
 test('blocks of an arena never overlap, and freed memory serves any size again', () => {
   const length = fc.oneof(fc.integer({ min: 0, max: 700 }), fc.integer({ min: 0, max: 40_000 }))

@@ -1,3 +1,5 @@
+import { Pieces } from './memory.ts'
+
 /** Blocks begin at multiples of this. */
 const unitBytes = 16
 const wordBytes = 4
@@ -7,8 +9,6 @@ const pagesPerSegment = 16
 const segmentBytes = pagesPerSegment * pageBytes
 const unitsPerSegment = unitsPerPage * pagesPerSegment
 const segmentShift = Math.log2(unitsPerSegment)
-/** Large memory begins 16 bytes behind the start of a cache line of 64, in most C libraries: a block is to touch few lines. */
-const toLine = 48
 /** Blocks larger than this get memory of their own. */
 const maxBlockBytes = 16 * 1024
 /** Marks the address of a block with memory of its own. */
@@ -35,6 +35,7 @@ interface Page {
  * size again.
  */
 export class Arena {
+  readonly #memory = new Pieces(segmentBytes)
   readonly #segments: Buffer[] = []
   readonly #segmentWords: Int32Array[] = []
   readonly #pages: Page[] = []
@@ -105,6 +106,7 @@ export class Arena {
   }
 
   clear(): void {
+    this.#memory.clear()
     this.#segments.length = 0
     this.#segmentWords.length = 0
     this.#pages.length = 0
@@ -136,7 +138,7 @@ export class Arena {
   #nextPage(): Page {
     const index = this.#pages.length
     if (index === this.#segments.length * pagesPerSegment) {
-      const bytes = Buffer.from(new ArrayBuffer(toLine + segmentBytes), toLine)
+      const bytes = this.#memory.next()
       this.#segments.push(bytes)
       this.#segmentWords.push(wordsIn(bytes))
     }

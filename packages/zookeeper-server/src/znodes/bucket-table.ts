@@ -1,8 +1,10 @@
+import { Pieces } from './memory.ts'
 import { field, type Rows } from './rows.ts'
 
 const segmentShift = 16
 const segmentLength = 1 << segmentShift
 const firstMask = 1023
+const wordBytes = 4
 /** Buckets per row. */
 const slack = 2
 
@@ -11,11 +13,16 @@ const slack = 2
  * addition ever waits for a table to be built anew. Chains run through the rows themselves.
  */
 export class BucketTable {
-  #segments: Uint32Array[] = [new Uint32Array(segmentLength)]
+  readonly #memory = new Pieces(segmentLength * wordBytes)
+  readonly #segments: Uint32Array[] = []
   /** Buckets 0 … mask, one less than a power of two; those before `#split` have been split into two already. */
   #mask = firstMask
   #split = 0
   #rowCount = 0
+
+  constructor() {
+    this.#addSegment()
+  }
 
   /** The first row that may have this hash; `nextInBucket` leads on. */
   first(hash: number): number {
@@ -32,8 +39,7 @@ export class BucketTable {
   reserve(rowCount: number): void {
     if (this.#rowCount > 0) return
     while (2 * (this.#mask + 1) <= rowCount * slack) this.#mask = 2 * this.#mask + 1
-    while (this.#segments.length << segmentShift <= this.#mask)
-      this.#segments.push(new Uint32Array(segmentLength))
+    while (this.#segments.length << segmentShift <= this.#mask) this.#addSegment()
   }
 
   remove(rows: Rows, row: number): void {
@@ -50,10 +56,17 @@ export class BucketTable {
   }
 
   clear(): void {
-    this.#segments = [new Uint32Array(segmentLength)]
+    this.#memory.clear()
+    this.#segments.length = 0
+    this.#addSegment()
     this.#mask = firstMask
     this.#split = 0
     this.#rowCount = 0
+  }
+
+  #addSegment(): void {
+    const { buffer, byteOffset } = this.#memory.next()
+    this.#segments.push(new Uint32Array(buffer, byteOffset, segmentLength))
   }
 
   #count(): number {
@@ -66,8 +79,7 @@ export class BucketTable {
   }
 
   #splitNext(rows: Rows): void {
-    if (this.#count() === this.#segments.length << segmentShift)
-      this.#segments.push(new Uint32Array(segmentLength))
+    if (this.#count() === this.#segments.length << segmentShift) this.#addSegment()
     const bucket = this.#split
     let row = this.#get(bucket)
     this.#set(bucket, 0)

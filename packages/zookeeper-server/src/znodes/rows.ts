@@ -1,3 +1,5 @@
+import { lineBytes, Pieces } from './memory.ts'
+
 /** Where each field of a znode's row lies. */
 export const field = {
   // The stat as snapshots hold it, big-endian, so that it is copied as it stands.
@@ -36,12 +38,14 @@ export const field = {
 } as const
 
 export const statBytes = 60
-const rowBytes = 124
+/** Two cache lines: one with the stat, the other with all that a lookup reads. */
+const rowBytes = 2 * lineBytes
 const rowsPerChunk = 4096
 const chunkShift = 12
 
 /** Rows of equal size, outside the JavaScript heap, known by number. Row 0 is never given out: it stands for none. */
 export class Rows {
+  readonly #memory = new Pieces(rowsPerChunk * rowBytes)
   readonly #views: DataView[] = []
   readonly #bytes: Buffer[] = []
   readonly #words: Int32Array[] = []
@@ -59,7 +63,7 @@ export class Rows {
     }
     const row = this.#fresh++
     if (row >> chunkShift === this.#views.length) {
-      const bytes = Buffer.allocUnsafeSlow(rowsPerChunk * rowBytes)
+      const bytes = this.#memory.next()
       this.#bytes.push(bytes)
       this.#words.push(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4))
       this.#views.push(new DataView(bytes.buffer, bytes.byteOffset, bytes.length))
@@ -85,8 +89,7 @@ export class Rows {
   touch(row: number): number {
     const words = this.#words[row >> chunkShift]!
     const at = (row & (rowsPerChunk - 1)) * (rowBytes / 4)
-    // The three lines of 64 bytes that it may lie in.
-    return words[at]! ^ words[at + field.ephemeralOwner / 4]! ^ words[at + field.hash / 4]!
+    return words[at + field.czxid / 4]! ^ words[at + field.hash / 4]!
   }
 
   /** The memory that holds the row, from `startOf(row)` on. */
@@ -103,6 +106,7 @@ export class Rows {
   }
 
   clear(): void {
+    this.#memory.clear()
     this.#views.length = 0
     this.#bytes.length = 0
     this.#words.length = 0

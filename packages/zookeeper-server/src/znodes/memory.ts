@@ -1,0 +1,40 @@
+/** What a processor fetches from memory at a time. */
+export const lineBytes = 64
+/** Large memory begins 16 bytes behind the start of a line, in most C libraries. */
+const toLine = 48
+/** Before there is as much as this, each piece is made by itself: a small tree is not to take much. */
+const smallBytes = 8 * 1024 * 1024
+/** From then on, so much is made at a time: of large memory, the system makes huge pages where it may. */
+const largeBytes = 16 * 1024 * 1024
+
+/**
+ * Pieces of equal size, outside the JavaScript heap. Each begins with a cache line, so that what is aligned in it touches
+ * few of them. Reading here and there in gigabytes, a processor looks up where each page lies: huge pages are few.
+ */
+export class Pieces {
+  readonly #bytes: number
+  #made = 0
+  #rest: Buffer = Buffer.alloc(0)
+
+  /** `bytes`: of each piece; `smallBytes` and `largeBytes` are multiples of it. */
+  constructor(bytes: number) {
+    this.#bytes = bytes
+  }
+
+  next(): Buffer {
+    if (this.#rest.length === 0) {
+      const length = this.#made * this.#bytes < smallBytes ? this.#bytes : largeBytes
+      this.#rest = Buffer.from(new ArrayBuffer(toLine + length), toLine)
+    }
+    const piece = this.#rest.subarray(0, this.#bytes)
+    this.#rest = this.#rest.subarray(this.#bytes)
+    this.#made++
+    return piece
+  }
+
+  /** Those given out are nobody's any more. */
+  clear(): void {
+    this.#made = 0
+    this.#rest = Buffer.alloc(0)
+  }
+}
