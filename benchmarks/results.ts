@@ -37,14 +37,16 @@ export function summarise(figures: Record<Kind, readonly Figure[]>): Row[] {
   const names = [...new Set(figures.ours.map(({ workload }) => workload))]
   return names.map(workload => {
     const of = (kind: Kind) => figures[kind].filter(figure => figure.workload === workload)
-    const [ours, apache] = [median(of('ours')), median(of('apache'))]
+    const [ours, apache] = [median(of('ours').map(valueOf)), median(of('apache').map(valueOf))]
     const { unit, isMoreBetter } = of('ours')[0]!
     return { workload, unit, ours, apache, ratio: ours / apache, isMoreBetter }
   })
 }
 
-function median(figures: readonly Figure[]): number {
-  const values = figures.map(({ value }) => value).sort((a, b) => a - b)
+const valueOf = ({ value }: Figure): number => value
+
+export function median(figures: readonly number[]): number {
+  const values = figures.toSorted((a, b) => a - b)
   const middle = values.length >> 1
   return values.length % 2 === 1 ? values[middle]! : (values[middle - 1]! + values[middle]!) / 2
 }
