@@ -37,13 +37,12 @@ export function summarise(figures: Record<Kind, readonly Figure[]>): Row[] {
   const names = [...new Set(figures.ours.map(({ workload }) => workload))]
   return names.map(workload => {
     const of = (kind: Kind) => figures[kind].filter(figure => figure.workload === workload)
-    const [ours, apache] = [median(of('ours').map(valueOf)), median(of('apache').map(valueOf))]
+    const medianOf = (kind: Kind) => median(of(kind).map(({ value }) => value))
+    const [ours, apache] = [medianOf('ours'), medianOf('apache')]
     const { unit, isMoreBetter } = of('ours')[0]!
     return { workload, unit, ours, apache, ratio: ours / apache, isMoreBetter }
   })
 }
-
-const valueOf = ({ value }: Figure): number => value
 
 export function median(figures: readonly number[]): number {
   const values = figures.toSorted((a, b) => a - b)
