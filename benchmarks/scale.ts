@@ -25,7 +25,8 @@ export async function measure(kind: Kind): Promise<Figure[]> {
   }
   const read = { op: 'read', ...pipelined } as const
   const write = { op: 'write', ...pipelined } as const
-  // A runtime takes memory for its own work, too: before znodes are weighed, both have worked.
+  // A runtime takes memory for its own work, too: before znodes are weighed, both have worked. A JVM's znodes still weigh what
+  // its heap grows by.
   for (const warmUp of [read, write]) {
     await costOfFew(warmUp)
     await cost(warmUp)
