@@ -1,7 +1,7 @@
 import { Pieces } from './memory.ts'
 
 /** Blocks begin at multiples of this. */
-const unitBytes = 16
+export const unitBytes = 16
 const wordBytes = 4
 const pageBytes = 64 * 1024
 const unitsPerPage = pageBytes / unitBytes
@@ -32,12 +32,13 @@ interface Page {
 /**
  * Memory for many small pieces of data, outside the JavaScript heap: nothing in it costs the garbage collector anything,
  * however many there are. A block has a number for an address. Pages hold blocks of one size; an emptied page serves any
- * size again.
+ * size again. Nothing lies at address 0.
  */
 export class Arena {
   readonly #memory = new Pieces(segmentBytes)
   readonly #segments: Buffer[] = []
   readonly #segmentWords: Int32Array[] = []
+  readonly #segmentViews: DataView[] = []
   readonly #pages: Page[] = []
   /** By size class: the first of the pages that have room. */
   readonly #withRoom: (Page | null)[] = []
@@ -45,6 +46,10 @@ export class Arena {
   readonly #large: (Buffer | null)[] = []
   readonly #largeWords: (Int32Array | null)[] = []
   readonly #freedLarge: number[] = []
+
+  constructor() {
+    this.#nextPage()
+  }
 
   /** The address of a block of at least `length` bytes, which hold anything. */
   allocate(length: number): number {
@@ -101,20 +106,32 @@ export class Arena {
     return this.#segmentWords[address >>> segmentShift]!
   }
 
+  /** A view of the same memory. Not for blocks with memory of their own. */
+  viewOf(address: number): DataView {
+    return this.#segmentViews[address >>> segmentShift]!
+  }
+
   offsetOf(address: number): number {
     return address >= ownMemory ? 0 : (address & (unitsPerSegment - 1)) * unitBytes
+  }
+
+  /** The same in words. */
+  wordOffsetOf(address: number): number {
+    return address >= ownMemory ? 0 : (address & (unitsPerSegment - 1)) * (unitBytes / wordBytes)
   }
 
   clear(): void {
     this.#memory.clear()
     this.#segments.length = 0
     this.#segmentWords.length = 0
+    this.#segmentViews.length = 0
     this.#pages.length = 0
     this.#withRoom.length = 0
     this.#empty.length = 0
     this.#large.length = 0
     this.#largeWords.length = 0
     this.#freedLarge.length = 0
+    this.#nextPage()
   }
 
   #allocateLarge(length: number): number {
@@ -141,6 +158,7 @@ export class Arena {
       const bytes = this.#memory.next()
       this.#segments.push(bytes)
       this.#segmentWords.push(wordsIn(bytes))
+      this.#segmentViews.push(new DataView(bytes.buffer, bytes.byteOffset, bytes.length))
     }
     const page: Page = {
       index,

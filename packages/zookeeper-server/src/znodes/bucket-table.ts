@@ -1,75 +1,112 @@
-import { Pieces } from './memory.ts'
-import { field, type Rows } from './rows.ts'
+import { lineBytes, Pieces } from './memory.ts'
 
-const segmentShift = 16
-const segmentLength = 1 << segmentShift
-const firstMask = 1023
-const wordBytes = 4
-/** Buckets per row. */
-const slack = 2
+const lineWords = lineBytes / 4
+/** Where in a line what lies: the line its bucket goes on in (0: in none), how many entries it has, their hashes and rows. */
+const word = { next: 0, count: 1, hashes: 2, rows: 9 } as const
+const entriesPerLine = 7
+/** On average: few buckets have more entries than a line takes. */
+const entriesPerBucket = 4
+const segmentShift = 12
+const linesPerSegment = 1 << segmentShift
+const firstMask = 255
 
 /**
- * Which rows have which hash. Grows by linear hashing: each row that is added may split one bucket, so that no single
- * addition ever waits for a table to be built anew. Chains run through the rows themselves.
+ * Which rows have which hash. A bucket is a cache line, seldom more than one: whoever looks a row up waits for memory once.
+ * Grows by linear hashing: each row that is added may split one bucket, so that no single addition ever waits for a table
+ * to be built anew.
  */
 export class BucketTable {
-  readonly #memory = new Pieces(segmentLength * wordBytes)
-  readonly #segments: Uint32Array[] = []
+  readonly #memory = new Pieces(linesPerSegment * lineBytes)
+  /** The first line of each bucket, known by the bucket's number. */
+  readonly #first: Int32Array[] = []
+  /** Lines that buckets go on in, known by −1, −2, … */
+  readonly #further: Int32Array[] = []
+  #furtherCount = 0
+  /** The first of the further lines that are free, each of which names the next. */
+  #freed = 0
   /** Buckets 0 … mask, one less than a power of two; those before `#split` have been split into two already. */
   #mask = firstMask
   #split = 0
-  #rowCount = 0
+  #entryCount = 0
+  /** Hash and row of what was taken out of a bucket, one behind the other. */
+  readonly #taken: number[] = []
 
   constructor() {
-    this.#addSegment()
+    this.#first.push(this.#newSegment())
   }
 
-  /** The first row that may have this hash; `nextInBucket` leads on. */
-  first(hash: number): number {
-    return this.#get(this.#bucketOf(hash))
+  /** A row that has this hash, or the next such behind `before`; 0 if there is none. */
+  find(hash: number, before = 0): number {
+    let isBehind = before === 0
+    let line = this.#bucketOf(hash)
+    do {
+      const words = this.#wordsOf(line)
+      const at = startOf(line)
+      const end = at + word.hashes + words[at + word.count]!
+      for (let entry = at + word.hashes; entry < end; entry++) {
+        if (words[entry] !== hash) continue
+        const row = words[entry + word.rows - word.hashes]!
+        if (isBehind) return row
+        isBehind = row === before
+      }
+      line = words[at + word.next]!
+    } while (line !== 0)
+    return 0
   }
 
-  add(rows: Rows, row: number): void {
-    this.#put(rows, row)
-    this.#rowCount++
-    for (let i = 0; i < slack && this.#rowCount * slack > this.#count(); i++) this.#splitNext(rows)
+  /** Touches what looking these hashes up reads, and gives what was found there, of no meaning. */
+  touch(hashes: Int32Array, length: number): number {
+    const segments = this.#first
+    const mask = this.#mask
+    const split = this.#split
+    let touched = 0
+    for (let i = 0; i < length; i++) {
+      const hash = hashes[i]!
+      const folded = hash & mask
+      const bucket = folded < split ? hash & (2 * mask + 1) : folded
+      touched ^= segments[bucket >>> segmentShift]![(bucket & (linesPerSegment - 1)) * lineWords]!
+    }
+    return touched
+  }
+
+  add(hash: number, row: number): void {
+    this.#put(hash, row)
+    this.#entryCount++
+    if (this.#entryCount > this.#bucketCount() * entriesPerBucket) this.#splitNext()
   }
 
   /** Room for so many rows, made at once where there is none yet: then none of them splits a bucket. */
   reserve(rowCount: number): void {
-    if (this.#rowCount > 0) return
-    while (2 * (this.#mask + 1) <= rowCount * slack) this.#mask = 2 * this.#mask + 1
-    while (this.#segments.length << segmentShift <= this.#mask) this.#addSegment()
+    if (this.#entryCount > 0) return
+    while (2 * (this.#mask + 1) * entriesPerBucket <= rowCount) this.#mask = 2 * this.#mask + 1
+    while (this.#first.length << segmentShift <= this.#mask) this.#first.push(this.#newSegment())
   }
 
-  remove(rows: Rows, row: number): void {
-    const bucket = this.#bucketOf(rows.get(row, field.hash))
-    const next = rows.get(row, field.nextInBucket)
-    let before = this.#get(bucket)
-    if (before === row) {
-      this.#set(bucket, next)
-    } else {
-      while (rows.get(before, field.nextInBucket) !== row) before = rows.get(before, field.nextInBucket)
-      rows.set(before, field.nextInBucket, next)
-    }
-    this.#rowCount--
+  remove(hash: number, row: number): void {
+    this.#take(this.#bucketOf(hash))
+    const taken = this.#taken
+    for (let i = 0; i < taken.length; i += 2) if (taken[i + 1] !== row) this.#put(taken[i]!, taken[i + 1]!)
+    this.#entryCount--
   }
 
   clear(): void {
     this.#memory.clear()
-    this.#segments.length = 0
-    this.#addSegment()
+    this.#first.length = 0
+    this.#further.length = 0
+    this.#furtherCount = 0
+    this.#freed = 0
+    this.#first.push(this.#newSegment())
     this.#mask = firstMask
     this.#split = 0
-    this.#rowCount = 0
+    this.#entryCount = 0
   }
 
-  #addSegment(): void {
+  #newSegment(): Int32Array {
     const { buffer, byteOffset } = this.#memory.next()
-    this.#segments.push(new Uint32Array(buffer, byteOffset, segmentLength))
+    return new Int32Array(buffer, byteOffset, linesPerSegment * lineWords)
   }
 
-  #count(): number {
+  #bucketCount(): number {
     return this.#mask + 1 + this.#split
   }
 
@@ -78,34 +115,76 @@ export class BucketTable {
     return bucket < this.#split ? hash & (2 * this.#mask + 1) : bucket
   }
 
-  #splitNext(rows: Rows): void {
-    if (this.#count() === this.#segments.length << segmentShift) this.#addSegment()
-    const bucket = this.#split
-    let row = this.#get(bucket)
-    this.#set(bucket, 0)
-    this.#set(this.#count(), 0)
+  #splitNext(): void {
+    if (this.#bucketCount() === this.#first.length << segmentShift) this.#first.push(this.#newSegment())
+    this.#take(this.#split)
     this.#split++
-    while (row !== 0) {
-      const next = rows.get(row, field.nextInBucket)
-      this.#put(rows, row)
-      row = next
+    if (this.#split > this.#mask) {
+      this.#mask = 2 * this.#mask + 1
+      this.#split = 0
     }
-    if (this.#split <= this.#mask) return
-    this.#mask = 2 * this.#mask + 1
-    this.#split = 0
+    const taken = this.#taken
+    for (let i = 0; i < taken.length; i += 2) this.#put(taken[i]!, taken[i + 1]!)
   }
 
-  #put(rows: Rows, row: number): void {
-    const bucket = this.#bucketOf(rows.get(row, field.hash))
-    rows.set(row, field.nextInBucket, this.#get(bucket))
-    this.#set(bucket, row)
+  #put(hash: number, row: number): void {
+    let line = this.#bucketOf(hash)
+    for (;;) {
+      const words = this.#wordsOf(line)
+      const at = startOf(line)
+      const count = words[at + word.count]!
+      if (count < entriesPerLine) {
+        words[at + word.hashes + count] = hash
+        words[at + word.rows + count] = row
+        words[at + word.count] = count + 1
+        return
+      }
+      if (words[at + word.next] === 0) words[at + word.next] = this.#newLine()
+      line = words[at + word.next]!
+    }
   }
 
-  #get(bucket: number): number {
-    return this.#segments[bucket >>> segmentShift]![bucket & (segmentLength - 1)]!
+  /** Empties a bucket into `#taken`. */
+  #take(bucket: number): void {
+    const taken = this.#taken
+    taken.length = 0
+    let line = bucket
+    do {
+      const words = this.#wordsOf(line)
+      const at = startOf(line)
+      const next = words[at + word.next]!
+      for (let i = 0; i < words[at + word.count]!; i++)
+        taken.push(words[at + word.hashes + i]!, words[at + word.rows + i]!)
+      words[at + word.count] = 0
+      words[at + word.next] = 0
+      if (line < 0) {
+        words[at + word.next] = this.#freed
+        this.#freed = line
+      }
+      line = next
+    } while (line !== 0)
   }
 
-  #set(bucket: number, row: number): void {
-    this.#segments[bucket >>> segmentShift]![bucket & (segmentLength - 1)] = row
+  /** An empty one, to go on in. */
+  #newLine(): number {
+    const freed = this.#freed
+    if (freed !== 0) {
+      const words = this.#wordsOf(freed)
+      this.#freed = words[startOf(freed) + word.next]!
+      words[startOf(freed) + word.next] = 0
+      return freed
+    }
+    if (this.#furtherCount === this.#further.length << segmentShift) this.#further.push(this.#newSegment())
+    this.#furtherCount++
+    return -this.#furtherCount
   }
+
+  #wordsOf(line: number): Int32Array {
+    return line < 0 ? this.#further[~line >>> segmentShift]! : this.#first[line >>> segmentShift]!
+  }
+}
+
+/** The index in its segment at which a line begins. */
+function startOf(line: number): number {
+  return ((line < 0 ? ~line : line) & (linesPerSegment - 1)) * lineWords
 }

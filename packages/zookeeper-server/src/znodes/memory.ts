@@ -3,9 +3,9 @@ export const lineBytes = 64
 /** Large memory begins 16 bytes behind the start of a line, in most C libraries. */
 const toLine = 48
 /** Before there is as much as this, each piece is made by itself: a small tree is not to take much. */
-const smallBytes = 8 * 1024 * 1024
+const smallBytes = 1024 * 1024
 /** From then on, so much is made at a time: of large memory, the system makes huge pages where it may. */
-const largeBytes = 16 * 1024 * 1024
+const largeBytes = 64 * 1024 * 1024
 
 /**
  * Pieces of equal size, outside the JavaScript heap. Each begins with a cache line, so that what is aligned in it touches

@@ -4,6 +4,7 @@ export interface HashedPath {
   /** The same memory; of its last word only the first bytes may belong to the path. */
   readonly words: Int32Array
   readonly length: number
+  /** 32 bits, signed. */
   readonly hash: number
 }
 
@@ -46,11 +47,16 @@ export class PathHasher {
     return this.ofBytes(bytes, 0, bytes.length)
   }
 
-  /** The hash alone. */
-  hashOf(bytes: Buffer, start: number, length: number): number {
-    let hash = this.#seed
-    for (let at = start; at < start + length; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
-    return mixed(hash)
+  /** The hashes alone, of paths that begin in `bytes` where `starts` says. */
+  hashEach(bytes: Buffer, starts: Int32Array, lengths: Int32Array, hashes: Int32Array, count: number): void {
+    const seed = this.#seed
+    for (let i = 0; i < count; i++) {
+      const start = starts[i]!
+      const end = start + lengths[i]!
+      let hash = seed
+      for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at]!, prime)
+      hashes[i] = mixed(hash)
+    }
   }
 
   ofBytes(source: Buffer, start: number, length: number): HashedPath {
@@ -85,5 +91,5 @@ function mixed(hash: number): number {
   let h = hash
   h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b)
   h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35)
-  return (h ^ (h >>> 16)) >>> 0
+  return h ^ (h >>> 16)
 }

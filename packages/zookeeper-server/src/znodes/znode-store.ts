@@ -33,17 +33,21 @@ interface Cursor {
  */
 export class ZnodeStore implements Iterable<Znode> {
   readonly acls: AclTable = new AclTable()
-  readonly #rows = new Rows()
-  readonly #contents = new Arena()
-  readonly #memory: ZnodeMemory = { rows: this.#rows, contents: this.#contents, acls: this.acls }
+  readonly #arena = new Arena()
+  readonly #rows = new Rows(this.#arena)
+  readonly #memory: ZnodeMemory = { rows: this.#rows, arena: this.#arena, acls: this.acls }
   readonly #hasher: PathHasher
   readonly #buckets = new BucketTable()
   readonly #cursors = new Set<Cursor>()
-  /** What `touch` came upon, of no meaning: the compiler would leave out reading what nobody could ask for. */
+  /** What `lookAhead` came upon, of no meaning: the compiler would leave out reading what nobody could ask for. */
   touched = 0
-  /** Where each of its lookups is. */
-  #steps = new Uint32Array(0)
-  #hashes = new Uint32Array(0)
+  /** Of the paths it was given, in their order: where they begin, their hashes, and the row that a path probably has. */
+  #aheadStarts = new Int32Array(0)
+  #aheadHashes = new Int32Array(0)
+  #aheadRows = new Int32Array(0)
+  #aheadCount = 0
+  /** The first that nobody has asked for yet. */
+  #aheadNext = 0
   #root = 0
   #size = 0
 
@@ -62,6 +66,9 @@ export class ZnodeStore implements Iterable<Znode> {
 
   /** The znode whose path lies in `bytes`. */
   getAt(bytes: Buffer, start: number, length: number): Znode | undefined {
+    const probable = this.#aheadOf(start)
+    if (probable !== 0 && this.#hasPath(probable, bytes, start, length))
+      return new Znode(this.#memory, probable)
     const row = this.#find(this.#hasher.ofBytes(bytes, start, length))
     if (row !== 0) return new Znode(this.#memory, row)
     for (let at = start; at < start + length; at++)
@@ -70,9 +77,27 @@ export class ZnodeStore implements Iterable<Znode> {
     return undefined
   }
 
+  /** What was looked up ahead for a path that begins there; 0 if nothing was. */
+  #aheadOf(start: number): number {
+    const starts = this.#aheadStarts
+    while (this.#aheadNext < this.#aheadCount && starts[this.#aheadNext]! < start) this.#aheadNext++
+    if (this.#aheadNext === this.#aheadCount || starts[this.#aheadNext] !== start) return 0
+    return this.#aheadRows[this.#aheadNext]!
+  }
+
+  #hasPath(row: number, bytes: Buffer, start: number, length: number): boolean {
+    if (this.#rows.get(row, field.pathLength) !== length) return false
+    const content = this.#rows.get(row, field.content)
+    const memory = this.#arena.memoryOf(content)
+    const offset = this.#arena.offsetOf(content)
+    // From the end: siblings differ there.
+    for (let at = length - 1; at >= 0; at--) if (memory[offset + at] !== bytes[start + at]) return false
+    return true
+  }
+
   /** The hash a path has here: 32 bits, signed. */
   hashOf(path: string): number {
-    return this.#hasher.ofString(path).hash | 0
+    return this.#hasher.ofString(path).hash
   }
 
   has(path: string): boolean {
@@ -80,44 +105,35 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   /**
-   * Touches what lookups of these paths will touch: one after another each would wait for memory three times, here all wait
-   * together. A path begins in `bytes` where `starts` says.
+   * Looks up paths that `getAt` will be asked for, in this order; until something is removed, it knows then. One after
+   * another, each would wait for memory twice; here all wait together. A path begins in `bytes` where `starts` says.
    */
-  touch(bytes: Buffer, starts: Int32Array, lengths: Int32Array, count: number): void {
-    if (this.#size === 0) return
-    const rows = this.#rows
-    if (this.#steps.length < count) {
-      this.#steps = new Uint32Array(count)
-      this.#hashes = new Uint32Array(count)
+  lookAhead(bytes: Buffer, starts: Int32Array, lengths: Int32Array, count: number): void {
+    if (this.#aheadRows.length < count) {
+      this.#aheadStarts = new Int32Array(count)
+      this.#aheadHashes = new Int32Array(count)
+      this.#aheadRows = new Int32Array(count)
     }
-    const steps = this.#steps
-    const hashes = this.#hashes
-    for (let i = 0; i < count; i++) hashes[i] = this.#hasher.hashOf(bytes, starts[i]!, lengths[i]!)
-    for (let i = 0; i < count; i++) steps[i] = this.#buckets.first(hashes[i]!)
-    let touched = 0
-    // As little as can be at a time: the processor looks only so many instructions ahead.
-    for (let i = 0; i < count; i++) touched ^= rows.touch(steps[i]!)
+    const hashes = this.#aheadHashes
+    const rows = this.#aheadRows
+    this.#hasher.hashEach(bytes, starts, lengths, hashes, count)
+    const touched = this.#buckets.touch(hashes, count)
     for (let i = 0; i < count; i++) {
-      let row = steps[i]!
-      while (row !== 0 && rows.get(row, field.hash) !== hashes[i]) row = rows.get(row, field.nextInBucket)
-      steps[i] = row === 0 ? 0 : rows.get(row, field.content)
+      this.#aheadStarts[i] = starts[i]!
+      rows[i] = this.#buckets.find(hashes[i]!)
     }
-    for (let i = 0; i < count; i++) {
-      const address = steps[i]!
-      const memory = this.#contents.memoryOf(address)
-      const start = this.#contents.offsetOf(address)
-      touched ^= memory[start]! ^ memory[Math.min(start + 64, memory.length - 1)]!
-    }
-    this.touched = touched
+    this.touched = touched ^ this.#rows.touch(rows, count)
+    this.#aheadCount = count
+    this.#aheadNext = 0
   }
 
   /** Adds a znode that is not there yet, below one that is, or the root with null. */
   add(path: string, parent: Znode | null, { data, acl, owner, kind, zxid, time }: NewZnode): Znode {
     const key = this.acls.acquire(acl)
     const row = this.#insert(this.#hasher.ofString(path), parent?.row ?? 0, data, key, kind)
-    const view = this.#rows.viewOf(row)
-    const start = this.#rows.startOf(row)
-    this.#rows.bytesOf(row).fill(0, start, start + statBytes)
+    const view = this.#arena.viewOf(row)
+    const start = this.#arena.offsetOf(row)
+    this.#arena.memoryOf(row).fill(0, start, start + statBytes)
     const znode = new Znode(this.#memory, row)
     view.setBigInt64(start + field.czxid, zxid)
     view.setBigInt64(start + field.ctimeMs, time)
@@ -148,7 +164,7 @@ export class ZnodeStore implements Iterable<Znode> {
     if (this.#find(hashed) !== 0) return undefined
     this.acls.retain(aclKey)
     const row = this.#insert(hashed, parent, data, aclKey, kind)
-    stat.copy(this.#rows.bytesOf(row), this.#rows.startOf(row), at, at + statBytes)
+    stat.copy(this.#arena.memoryOf(row), this.#arena.offsetOf(row), at, at + statBytes)
     return new Znode(this.#memory, row)
   }
 
@@ -162,10 +178,10 @@ export class ZnodeStore implements Iterable<Znode> {
     const { row } = znode
     for (const cursor of this.#cursors) if (cursor.next === row) cursor.next = this.#behind(row, 0)
     this.#unlink(row)
-    this.#buckets.remove(this.#rows, row)
+    this.#buckets.remove(this.#rows.get(row, field.hash) | 0, row)
     this.acls.release(znode.aclKey)
-    this.#contents.free(this.#rows.get(row, field.content))
     this.#rows.free(row)
+    this.#aheadCount = 0
     this.#size--
   }
 
@@ -176,8 +192,8 @@ export class ZnodeStore implements Iterable<Znode> {
 
   clear(): void {
     for (const cursor of this.#cursors) cursor.isCut = true
-    this.#rows.clear()
-    this.#contents.clear()
+    this.#aheadCount = 0
+    this.#arena.clear()
     this.#buckets.clear()
     this.acls.clear()
     this.#root = 0
@@ -247,17 +263,16 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   #find(path: HashedPath): number {
-    let row = this.#buckets.first(path.hash)
-    while (row !== 0 && !this.#isAt(row, path)) row = this.#rows.get(row, field.nextInBucket)
+    let row = this.#buckets.find(path.hash)
+    while (row !== 0 && !this.#isAt(row, path)) row = this.#buckets.find(path.hash, row)
     return row
   }
 
-  #isAt(row: number, { hash, words, length }: HashedPath): boolean {
-    if (this.#rows.get(row, field.hash) !== hash || this.#rows.get(row, field.pathLength) !== length)
-      return false
+  #isAt(row: number, { words, length }: HashedPath): boolean {
+    if (this.#rows.get(row, field.pathLength) !== length) return false
     const address = this.#rows.get(row, field.content)
-    const memory = this.#contents.wordsOf(address)
-    const offset = this.#contents.offsetOf(address) / wordBytes
+    const memory = this.#arena.wordsOf(address)
+    const offset = this.#arena.wordOffsetOf(address)
     // From the end: siblings differ there.
     const whole = Math.floor(length / wordBytes)
     const rest = length % wordBytes
@@ -275,17 +290,16 @@ export class ZnodeStore implements Iterable<Znode> {
     kind: OwnerKind,
   ): number {
     const { bytes, length, hash } = path
-    const content = this.#contents.allocate(length + (data?.length ?? 0))
-    const memory = this.#contents.memoryOf(content)
-    const offset = this.#contents.offsetOf(content)
+    const rows = this.#rows
+    const row = rows.allocate(length + (data?.length ?? 0))
+    const content = rows.get(row, field.content)
+    const memory = this.#arena.memoryOf(content)
+    const offset = this.#arena.offsetOf(content)
     bytes.copy(memory, offset, 0, length)
     if (data !== null) memory.set(data, offset + length)
     const crc = pathCrcOf(memory.subarray(offset, offset + length))
-    const rows = this.#rows
-    const row = rows.allocate()
     rows.set(row, field.kind, ownerKinds.indexOf(kind))
     rows.set(row, field.acl, aclKey)
-    rows.set(row, field.content, content)
     rows.set(row, field.pathLength, length)
     rows.set(row, field.dataLength, data === null ? -1 : data.length)
     rows.set(row, field.childCount, 0)
@@ -295,7 +309,7 @@ export class ZnodeStore implements Iterable<Znode> {
     rows.set(row, field.pathCrc, crc)
     rows.set(row, field.isApart, crc === takesNoPart ? 1 : 0)
     rows.set(row, field.digest, 0)
-    this.#buckets.add(rows, row)
+    this.#buckets.add(hash, row)
     this.#link(row, parent)
     this.#size++
     return row

@@ -8,9 +8,9 @@ import { field, type Rows, statBytes } from './rows.ts'
 
 /** Where znodes lie. */
 export interface ZnodeMemory {
+  /** Where all of it lies. */
+  readonly arena: Arena
   readonly rows: Rows
-  /** For each znode one block: its path and, behind it, its data. */
-  readonly contents: Arena
   readonly acls: AclTable
 }
 
@@ -30,8 +30,8 @@ export class Znode {
   constructor(memory: ZnodeMemory, row: number) {
     this.row = row
     this.#memory = memory
-    this.#view = memory.rows.viewOf(row)
-    this.#start = memory.rows.startOf(row)
+    this.#view = memory.arena.viewOf(row)
+    this.#start = memory.arena.offsetOf(row)
   }
 
   #get(at: number): number {
@@ -54,10 +54,10 @@ export class Znode {
   }
 
   #text(from: number): string {
-    const { contents } = this.#memory
+    const { arena } = this.#memory
     const address = this.#get(field.content)
-    const start = contents.offsetOf(address)
-    return contents.memoryOf(address).toString('utf8', start + from, start + this.pathBytes)
+    const start = arena.offsetOf(address)
+    return arena.memoryOf(address).toString('utf8', start + from, start + this.pathBytes)
   }
 
   /** Length of its path in UTF-8. */
@@ -77,31 +77,27 @@ export class Znode {
     const length = this.dataLength
     if (length === -1) return null
     if (length === 0) return noData
-    const { contents } = this.#memory
+    const { arena } = this.#memory
     const address = this.#get(field.content)
-    const start = contents.offsetOf(address) + this.pathBytes
-    return contents.memoryOf(address).subarray(start, start + length)
+    const start = arena.offsetOf(address) + this.pathBytes
+    return arena.memoryOf(address).subarray(start, start + length)
   }
 
   set data(data: Uint8Array | null) {
-    const { contents } = this.#memory
+    const { arena, rows } = this.#memory
     const { pathBytes } = this
-    const address = this.#get(field.content)
-    const needed = pathBytes + (data?.length ?? 0)
-    const capacity = contents.capacityOf(address)
-    let target = address
-    // What became much smaller moves too: a znode that was large once does not keep the memory.
-    if (needed > capacity || (needed < capacity / 4 && capacity > 64)) {
-      target = contents.allocate(needed)
-      const from = contents.offsetOf(address)
-      contents
-        .memoryOf(address)
-        .copy(contents.memoryOf(target), contents.offsetOf(target), from, from + pathBytes)
-      this.#set(field.content, target)
+    const before = this.#get(field.content)
+    const content = rows.placeFor(this.row, pathBytes + (data?.length ?? 0))
+    const memory = arena.memoryOf(content)
+    const start = arena.offsetOf(content)
+    if (content !== before) {
+      const from = arena.offsetOf(before)
+      arena.memoryOf(before).copy(memory, start, from, from + pathBytes)
+      this.#set(field.content, content)
     }
-    if (data !== null) contents.memoryOf(target).set(data, contents.offsetOf(target) + pathBytes)
+    if (data !== null) memory.set(data, start + pathBytes)
     this.#set(field.dataLength, data === null ? -1 : data.length)
-    if (target !== address) contents.free(address)
+    if (content !== before) rows.freeContent(this.row, before)
   }
 
   /** Bytes of its data; −1 for null, which is not the same as empty. */
@@ -110,10 +106,10 @@ export class Znode {
   }
 
   copyData(into: Buffer): void {
-    const { contents } = this.#memory
+    const { arena } = this.#memory
     const address = this.#get(field.content)
-    const start = contents.offsetOf(address) + this.pathBytes
-    contents.memoryOf(address).copy(into, 0, start, start + this.dataLength)
+    const start = arena.offsetOf(address) + this.pathBytes
+    arena.memoryOf(address).copy(into, 0, start, start + this.dataLength)
   }
 
   writeDigested(into: DataView, at: number): void {
@@ -259,7 +255,7 @@ export class Znode {
 
   /** The 68 bytes of `stat`. */
   writeStat(out: ByteWriter): void {
-    const bytes = this.#memory.rows.bytesOf(this.row)
+    const bytes = this.#memory.arena.memoryOf(this.row)
     const start = this.#start
     out.copy(bytes, start, start + field.cversion)
     out.int32(this.visibleCversion)
@@ -297,14 +293,14 @@ export class Znode {
     this.#writeContent(out, 0, pathBytes)
     this.writeData(out)
     out.safeInt64(aclKey)
-    out.copy(this.#memory.rows.bytesOf(this.row), this.#start, this.#start + statBytes)
+    out.copy(this.#memory.arena.memoryOf(this.row), this.#start, this.#start + statBytes)
   }
 
   #writeContent(out: ByteWriter, from: number, to: number): void {
-    const { contents } = this.#memory
+    const { arena } = this.#memory
     const address = this.#get(field.content)
-    const start = contents.offsetOf(address)
-    out.copy(contents.memoryOf(address), start + from, start + to)
+    const start = arena.offsetOf(address)
+    out.copy(arena.memoryOf(address), start + from, start + to)
   }
 }
 
