@@ -41,3 +41,14 @@ test('files that do not belong together are refused', async () => {
   await check({ accepted: '4', current: '5' }, 5n, /is less than the current epoch/)
   await check({ accepted: 'x', current: '5' }, 5n, /not an epoch/)
 })
+
+test('an epoch that is still on its way to the disk is not written over the next one', async () => {
+  await using folder = await temporaryFolder()
+  await mkdir(join(folder.path, 'version-2'))
+  const epochs = await EpochFiles.open(nodeDisk, folder.path, 0n, silentLog)
+  const next = Array.from({ length: 20 }, (_, i) => BigInt(i + 1))
+  await Promise.all(next.flatMap(epoch => [epochs.setAccepted(epoch), epochs.setCurrent(epoch)]))
+  assert.deepEqual([epochs.accepted, epochs.current], [20n, 20n])
+  for (const name of ['acceptedEpoch', 'currentEpoch'])
+    assert.equal(await readFile(join(folder.path, 'version-2', name), 'latin1'), '20')
+})

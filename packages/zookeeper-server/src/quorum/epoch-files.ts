@@ -13,6 +13,7 @@ export class EpochFiles {
   readonly #folder: string
   #accepted = 0n
   #current = 0n
+  #writing: Promise<void> = Promise.resolve()
   /** The highest epoch any voter said it had accepted; in memory only. */
   seen = 0n
 
@@ -66,14 +67,26 @@ export class EpochFiles {
     return this.#current
   }
 
-  async setAccepted(epoch: bigint): Promise<void> {
-    await this.#disk.replaceFile(this.#path('acceptedEpoch'), String(epoch))
-    this.#accepted = epoch
+  setAccepted(epoch: bigint): Promise<void> {
+    return this.#replace('acceptedEpoch', epoch, () => {
+      this.#accepted = epoch
+    })
   }
 
-  async setCurrent(epoch: bigint): Promise<void> {
-    await this.#disk.replaceFile(this.#path('currentEpoch'), String(epoch))
-    this.#current = epoch
+  setCurrent(epoch: bigint): Promise<void> {
+    return this.#replace('currentEpoch', epoch, () => {
+      this.#current = epoch
+    })
+  }
+
+  /**
+   * One after another: on a slow disk, what a server promised in a role that it has given up may still be on its way when
+   * it promises the next.
+   */
+  #replace(name: string, epoch: bigint, done: () => void): Promise<void> {
+    const before = this.#writing.catch(() => {})
+    this.#writing = before.then(() => this.#disk.replaceFile(this.#path(name), String(epoch))).then(done)
+    return this.#writing
   }
 
   #path(name: string): string {
