@@ -19,12 +19,14 @@ for (let at = 256; at < tables.length; at++) {
   tables[at] = (before >>> 8) ^ tables[before & 0xff]!
 }
 
-/** CRC-32 (ISO 3309) of `bytes`, continued from `seed` (the CRC of what came before), as an unsigned 32-bit number. */
-export function crc32(bytes: Uint8Array, seed = 0): number {
-  const { length } = bytes
+/**
+ * CRC-32 (ISO 3309) of the first `length` bytes, continued from `seed` (the CRC of what came before), as an unsigned 32-bit
+ * number.
+ */
+export function crc32(bytes: Uint8Array, seed = 0, length: number = bytes.length): number {
   if (length > shortBytes) {
     native ??= process.getBuiltinModule('node:zlib').crc32
-    return native(bytes, seed)
+    return native(length === bytes.length ? bytes : bytes.subarray(0, length), seed)
   }
   let crc = ~seed
   let at = 0

@@ -385,15 +385,21 @@ export class DataTree {
   }
 
   /**
-   * Adds a znode as a snapshot holds it: the root with an empty path, the key of its ACL in `nodes.acls`, the 60 bytes of
-   * its StatPersisted from `at` on. Parents come before their children. False if the parent is missing, or the znode is there
-   * already.
+   * Adds a znode as `ZnodeStore.restore` does; `aclKey` is the key of its ACL in `nodes.acls`. Parents come before their
+   * children. False if the parent is missing, or the znode is there already.
    */
-  restoreNode(path: Buffer, data: Buffer | null, aclKey: number, stat: Buffer, at: number): boolean {
-    const ownerAt = at + 44
-    const hasOwner = stat.readInt32BE(ownerAt) !== 0 || stat.readInt32BE(ownerAt + 4) !== 0
-    const kind = hasOwner ? ownerKind(stat.readBigInt64BE(ownerAt), this.#options.extendedTypes) : 'none'
-    const node = this.nodes.restore(path, data, aclKey, kind, stat, at)
+  restoreNode(
+    path: Buffer,
+    pathLength: number,
+    rest: Buffer,
+    dataLength: number,
+    statAt: number,
+    aclKey: number,
+  ): boolean {
+    const ownerAt = statAt + 44
+    const hasOwner = rest.readInt32BE(ownerAt) !== 0 || rest.readInt32BE(ownerAt + 4) !== 0
+    const kind = hasOwner ? ownerKind(rest.readBigInt64BE(ownerAt), this.#options.extendedTypes) : 'none'
+    const node = this.nodes.restore(path, pathLength, rest, dataLength, statAt, aclKey, kind)
     if (node === undefined) return false
     if (kind === 'none') this.#dataSizeBytes += sizeOf(node)
     else this.#register(node.path, node)

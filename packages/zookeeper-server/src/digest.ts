@@ -39,14 +39,14 @@ const systemFolder = Buffer.from('/zookeeper/')
 const firstOfSystem = systemFolder[1]
 const root = 1
 
-/** The part of a znode's digest that its path, in UTF-8, contributes. */
-export function pathCrcOf(path: Buffer): number {
-  if (path.length === root) return 0
-  return isSystemPath(path) ? takesNoPart : crc32(path)
+/** The part of a znode's digest that its path contributes: the first `length` bytes of `path`, in UTF-8. */
+export function pathCrcOf(path: Buffer, length: number = path.length): number {
+  if (length === root) return 0
+  return isSystemPath(path, length) ? takesNoPart : crc32(path, 0, length)
 }
 
-function isSystemPath(path: Buffer): boolean {
-  if (path[1] !== firstOfSystem || path.length <= systemFolder.length) return false
+function isSystemPath(path: Buffer, length: number): boolean {
+  if (path[1] !== firstOfSystem || length <= systemFolder.length) return false
   return path.compare(systemFolder, 0, systemFolder.length, 0, systemFolder.length) === 0
 }
 

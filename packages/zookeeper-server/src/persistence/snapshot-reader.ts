@@ -38,16 +38,16 @@ export async function deserializeDatabase(
     let head = input.take(pathLength + 4)
     if (!Buffer.isBuffer(head)) head = await head
     const dataLength = checkedLength(head.readInt32BE(pathLength), -1, maxDataBytes)
-    const path = head.subarray(0, pathLength)
     const at = Math.max(dataLength, 0)
     let rest = input.take(at + 72)
     if (!Buffer.isBuffer(rest)) rest = await rest
     const aclKey = acls.at(rest, at)
     if (aclKey === undefined)
-      throw new Error(`znode ${path} has ACL ${rest.readBigInt64BE(at)}, which is not in the snapshot`)
-    const data = dataLength === -1 ? null : rest.subarray(0, at)
-    if (!tree.restoreNode(path, data, aclKey, rest, at + 8))
-      throw new Error(`znode ${path} stands before its parent, or twice`)
+      throw new Error(
+        `znode ${head.toString('utf8', 0, pathLength)} has ACL ${rest.readBigInt64BE(at)}, which is not in the snapshot`,
+      )
+    if (!tree.restoreNode(head, pathLength, rest, dataLength, at + 8, aclKey))
+      throw new Error(`znode ${head.toString('utf8', 0, pathLength)} stands before its parent, or twice`)
     pathLength = checkedLength(rest.readInt32BE(at + 68), 0, maxStringBytes)
   }
   for (const key of acls.keys()) tree.nodes.acls.release(key)

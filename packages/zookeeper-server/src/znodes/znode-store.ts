@@ -130,11 +130,12 @@ export class ZnodeStore implements Iterable<Znode> {
   /** Adds a znode that is not there yet, below one that is, or the root with null. */
   add(path: string, parent: Znode | null, { data, acl, owner, kind, zxid, time }: NewZnode): Znode {
     const key = this.acls.acquire(acl)
-    const row = this.#insert(this.#hasher.ofString(path), parent?.row ?? 0, data, key, kind)
+    const row = this.#insert(this.#hasher.ofString(path), parent?.row ?? 0, data?.length ?? -1, key, kind)
+    const znode = new Znode(this.#memory, row)
+    if (data !== null) znode.data = data
     const view = this.#arena.viewOf(row)
     const start = this.#arena.offsetOf(row)
     this.#arena.memoryOf(row).fill(0, start, start + statBytes)
-    const znode = new Znode(this.#memory, row)
     view.setBigInt64(start + field.czxid, zxid)
     view.setBigInt64(start + field.ctimeMs, time)
     view.setBigInt64(start + field.ephemeralOwner, owner)
@@ -145,32 +146,29 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 
   /**
-   * Adds a znode as a snapshot holds it; an empty path is the root's. Undefined if its parent is missing. `aclKey` is in
-   * use already; the 60 bytes of `stat` from `at` on are StatPersisted.
+   * Adds a znode as a snapshot holds it. Its path is the first `pathLength` bytes of `path`, none for the root; its data the
+   * first `dataLength` bytes of `rest`, −1 for null; the 60 bytes of `rest` from `statAt` on are StatPersisted. Undefined if
+   * its parent is missing. `aclKey` is in use already.
    */
   restore(
     path: Buffer,
-    data: Uint8Array | null,
+    pathLength: number,
+    rest: Buffer,
+    dataLength: number,
+    statAt: number,
     aclKey: number,
     kind: OwnerKind,
-    stat: Buffer,
-    at: number,
   ): Znode | undefined {
-    const isRoot = path.length === 0
-    const parent = isRoot ? 0 : this.#find(this.#parentPath(path))
+    const isRoot = pathLength === 0
+    const parent = isRoot ? 0 : this.#find(this.#hasher.ofBytes(path, 0, parentLength(path, pathLength)))
     if (parent === 0 && !isRoot) return undefined
-    const full = isRoot ? rootPath : path
-    const hashed = this.#hasher.ofBytes(full, 0, full.length)
+    const hashed = isRoot ? this.#hasher.ofString('/') : this.#hasher.ofBytes(path, 0, pathLength)
     if (this.#find(hashed) !== 0) return undefined
     this.acls.retain(aclKey)
-    const row = this.#insert(hashed, parent, data, aclKey, kind)
-    stat.copy(this.#arena.memoryOf(row), this.#arena.offsetOf(row), at, at + statBytes)
-    return new Znode(this.#memory, row)
-  }
-
-  #parentPath(path: Buffer): HashedPath {
-    const slash = path.lastIndexOf(0x2f)
-    return this.#hasher.ofBytes(path, 0, Math.max(1, slash))
+    const row = this.#insert(hashed, parent, dataLength, aclKey, kind)
+    const znode = new Znode(this.#memory, row)
+    znode.fill(rest, statAt)
+    return znode
   }
 
   /** Removes a znode that has no children. */
@@ -281,27 +279,20 @@ export class ZnodeStore implements Iterable<Znode> {
     return true
   }
 
-  /** A row with everything but its stat. */
-  #insert(
-    path: HashedPath,
-    parent: number,
-    data: Uint8Array | null,
-    aclKey: number,
-    kind: OwnerKind,
-  ): number {
+  /** A row with everything but its stat and the bytes of its data, for which there is room. */
+  #insert(path: HashedPath, parent: number, dataLength: number, aclKey: number, kind: OwnerKind): number {
     const { bytes, length, hash } = path
     const rows = this.#rows
-    const row = rows.allocate(length + (data?.length ?? 0))
+    const row = rows.allocate(length + Math.max(0, dataLength))
     const content = rows.get(row, field.content)
     const memory = this.#arena.memoryOf(content)
     const offset = this.#arena.offsetOf(content)
-    bytes.copy(memory, offset, 0, length)
-    if (data !== null) memory.set(data, offset + length)
-    const crc = pathCrcOf(memory.subarray(offset, offset + length))
+    for (let at = 0; at < length; at++) memory[offset + at] = bytes[at]!
+    const crc = pathCrcOf(bytes, length)
     rows.set(row, field.kind, ownerKinds.indexOf(kind))
     rows.set(row, field.acl, aclKey)
     rows.set(row, field.pathLength, length)
-    rows.set(row, field.dataLength, data === null ? -1 : data.length)
+    rows.set(row, field.dataLength, dataLength)
     rows.set(row, field.childCount, 0)
     rows.set(row, field.hash, hash)
     rows.set(row, field.firstChild, 0)
@@ -349,7 +340,14 @@ export class ZnodeStore implements Iterable<Znode> {
   }
 }
 
-const rootPath = Buffer.from('/')
+/** Bytes of a path's parent's path. */
+function parentLength(path: Buffer, length: number): number {
+  let at = length - 1
+  while (at > 0 && path[at] !== slash) at--
+  return Math.max(1, at)
+}
+
+const slash = 0x2f
 const wordBytes = 4
 /** By count: a word that has ones in its first bytes, as they lie in memory. */
 const firstBytes = new Int32Array(wordBytes)

@@ -100,6 +100,16 @@ export class Znode {
     if (content !== before) rows.freeContent(this.row, before)
   }
 
+  /** Puts in place what a snapshot holds of it: `from` begins with as many bytes of data as it has, `statAt` is StatPersisted. */
+  fill(from: Buffer, statAt: number): void {
+    const { arena } = this.#memory
+    const content = this.#get(field.content)
+    const { dataLength } = this
+    if (dataLength > 0)
+      from.copy(arena.memoryOf(content), arena.offsetOf(content) + this.pathBytes, 0, dataLength)
+    from.copy(arena.memoryOf(this.row), this.#start, statAt, statAt + statBytes)
+  }
+
   /** Bytes of its data; −1 for null, which is not the same as empty. */
   get dataLength(): number {
     return this.#get(field.dataLength) | 0
