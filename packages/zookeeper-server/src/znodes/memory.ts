@@ -2,28 +2,27 @@
 export const lineBytes = 64
 /** Large memory begins 16 bytes behind the start of a line, in most C libraries. */
 const toLine = 48
-/** Before there is as much as this, each piece is made by itself: a small tree is not to take much. */
-const smallBytes = 1024 * 1024
-/** From then on, so much is made at a time: of large memory, the system makes huge pages where it may. */
+/** At most so much is made at a time. */
 const largeBytes = 64 * 1024 * 1024
 
 /**
  * Pieces of equal size, outside the JavaScript heap. Each begins with a cache line, so that what is aligned in it touches
- * few of them. Reading here and there in gigabytes, a processor looks up where each page lies: huge pages are few.
+ * few of them. As much is made at a time as there is already, so that a small tree takes little, and what a large one takes
+ * may lie in huge pages: reading here and there in gigabytes, a processor looks up where each page lies.
  */
 export class Pieces {
   readonly #bytes: number
   #made = 0
   #rest: Buffer = Buffer.alloc(0)
 
-  /** `bytes`: of each piece; `smallBytes` and `largeBytes` are multiples of it. */
+  /** `bytes`: of each piece; `largeBytes` is a multiple of it. */
   constructor(bytes: number) {
     this.#bytes = bytes
   }
 
   next(): Buffer {
     if (this.#rest.length === 0) {
-      const length = this.#made * this.#bytes < smallBytes ? this.#bytes : largeBytes
+      const length = Math.min(largeBytes, Math.max(1, this.#made) * this.#bytes)
       this.#rest = Buffer.from(new ArrayBuffer(toLine + length), toLine)
     }
     const piece = this.#rest.subarray(0, this.#bytes)
