@@ -59,10 +59,14 @@ async function assertKept(port: number, acknowledged: ReadonlySet<string>): Prom
 }
 
 /** Each server compares the digest of its tree with the leader's at every transaction, and counts where they differ. */
-async function assertDigestsAgree(ensemble: Processes, ids: readonly number[]): Promise<void> {
+async function assertDigestsAgree(
+  ensemble: Processes,
+  ids: readonly number[],
+  when = 'in the end',
+): Promise<void> {
   for (const id of ids) {
     const text = await fourLetterWord(ensemble.port(id), 'mntr')
-    assert.equal(/^zk_digest_mismatches_count\s+(\d+)/m.exec(text)?.[1], '0', `server ${id}`)
+    assert.equal(/^zk_digest_mismatches_count\s+(\d+)/m.exec(text)?.[1], '0', `server ${id}, ${when}`)
   }
 }
 
@@ -100,7 +104,7 @@ async function replaceOneByOne(peer: PeerName): Promise<void> {
         else ensemble.start(id)
         await ensemble.serving(ids)
         await writer.writesMore()
-        await assertDigestsAgree(ensemble, ids)
+        await assertDigestsAgree(ensemble, ids, `after ${id} was replaced by ${kind}`)
       }
     }
   } finally {
