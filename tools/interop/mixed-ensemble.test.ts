@@ -59,14 +59,10 @@ async function assertKept(port: number, acknowledged: ReadonlySet<string>): Prom
 }
 
 /** Each server compares the digest of its tree with the leader's at every transaction, and counts where they differ. */
-async function assertDigestsAgree(
-  ensemble: Processes,
-  ids: readonly number[],
-  when = 'in the end',
-): Promise<void> {
+async function assertDigestsAgree(ensemble: Processes, ids: readonly number[], when = ''): Promise<void> {
   for (const id of ids) {
     const text = await fourLetterWord(ensemble.port(id), 'mntr')
-    assert.equal(/^zk_digest_mismatches_count\s+(\d+)/m.exec(text)?.[1], '0', `server ${id}, ${when}`)
+    assert.equal(/^zk_digest_mismatches_count\s+(\d+)/m.exec(text)?.[1], '0', `server ${id} ${when}`)
   }
 }
 

@@ -13,7 +13,7 @@ import {
 import { type Txn, unknownCVersion } from './txn.ts'
 import type { Watches } from './watches.ts'
 import type { Znode } from './znodes/znode.ts'
-import { ZnodeStore } from './znodes/znode-store.ts'
+import { type StoredZnode, ZnodeStore } from './znodes/znode-store.ts'
 
 export interface TreeOptions {
   /** TTL znodes: their owner field is told from a session only when this is on (`extendedTypesEnabled`). */
@@ -384,22 +384,13 @@ export class DataTree {
     this.lastProcessedZxid = 0n
   }
 
-  /**
-   * Adds a znode as `ZnodeStore.restore` does; `aclKey` is the key of its ACL in `nodes.acls`. Parents come before their
-   * children. False if the parent is missing, or the znode is there already.
-   */
-  restoreNode(
-    path: Buffer,
-    pathLength: number,
-    rest: Buffer,
-    dataLength: number,
-    statAt: number,
-    aclKey: number,
-  ): boolean {
+  /** Adds a znode that was stored: parents come before their children. False if its parent is missing, or it is there already. */
+  restoreNode(stored: StoredZnode): boolean {
+    const { rest, statAt } = stored
     const ownerAt = statAt + 44
     const hasOwner = rest.readInt32BE(ownerAt) !== 0 || rest.readInt32BE(ownerAt + 4) !== 0
     const kind = hasOwner ? ownerKind(rest.readBigInt64BE(ownerAt), this.#options.extendedTypes) : 'none'
-    const node = this.nodes.restore(path, pathLength, rest, dataLength, statAt, aclKey, kind)
+    const node = this.nodes.restore(stored, kind)
     if (node === undefined) return false
     if (kind === 'none') this.#dataSizeBytes += sizeOf(node)
     else this.#register(node.path, node)

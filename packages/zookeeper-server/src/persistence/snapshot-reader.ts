@@ -46,7 +46,7 @@ export async function deserializeDatabase(
       throw new Error(
         `znode ${head.toString('utf8', 0, pathLength)} has ACL ${rest.readBigInt64BE(at)}, which is not in the snapshot`,
       )
-    if (!tree.restoreNode(head, pathLength, rest, dataLength, at + 8, aclKey))
+    if (!tree.restoreNode({ path: head, pathLength, rest, dataLength, statAt: at + 8, aclKey }))
       throw new Error(`znode ${head.toString('utf8', 0, pathLength)} stands before its parent, or twice`)
     pathLength = checkedLength(rest.readInt32BE(at + 68), 0, maxStringBytes)
   }

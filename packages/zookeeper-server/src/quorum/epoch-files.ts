@@ -81,7 +81,7 @@ export class EpochFiles {
 
   /**
    * One after another: on a slow disk, what a server promised in a role that it has given up may still be on its way when
-   * it promises the next.
+   * it promises the next. That one failed is told to whoever asked for it.
    */
   #replace(name: string, epoch: bigint, done: () => void): Promise<void> {
     const before = this.#writing.catch(() => {})

@@ -61,9 +61,7 @@ export class BucketTable {
     const split = this.#split
     let touched = 0
     for (let i = 0; i < length; i++) {
-      const hash = hashes[i]!
-      const folded = hash & mask
-      const bucket = folded < split ? hash & (2 * mask + 1) : folded
+      const bucket = bucketOf(hashes[i]!, mask, split)
       touched ^= segments[bucket >>> segmentShift]![(bucket & (linesPerSegment - 1)) * lineWords]!
     }
     return touched
@@ -111,8 +109,7 @@ export class BucketTable {
   }
 
   #bucketOf(hash: number): number {
-    const bucket = hash & this.#mask
-    return bucket < this.#split ? hash & (2 * this.#mask + 1) : bucket
+    return bucketOf(hash, this.#mask, this.#split)
   }
 
   #splitNext(): void {
@@ -182,6 +179,12 @@ export class BucketTable {
   #wordsOf(line: number): Int32Array {
     return line < 0 ? this.#further[~line >>> segmentShift]! : this.#first[line >>> segmentShift]!
   }
+}
+
+/** Of buckets 0 … mask, and those into which the ones before `split` have been split. */
+function bucketOf(hash: number, mask: number, split: number): number {
+  const bucket = hash & mask
+  return bucket < split ? hash & (2 * mask + 1) : bucket
 }
 
 /** The index in its segment at which a line begins. */

@@ -19,6 +19,19 @@ export interface NewZnode {
   time: bigint
 }
 
+/** A znode as a snapshot holds it, in the bytes as they came. */
+export interface StoredZnode {
+  /** Begins with `pathLength` bytes of path; none for the root. */
+  path: Buffer
+  pathLength: number
+  /** Begins with `dataLength` bytes of data; −1 for null. The 60 bytes from `statAt` on are StatPersisted. */
+  rest: Buffer
+  dataLength: number
+  statAt: number
+  /** The key of its ACL here, which is in use already. */
+  aclKey: number
+}
+
 /** A walk over znodes that the tree may change under. */
 interface Cursor {
   /** The row that comes next; 0 at the end. */
@@ -145,29 +158,18 @@ export class ZnodeStore implements Iterable<Znode> {
     return znode
   }
 
-  /**
-   * Adds a znode as a snapshot holds it. Its path is the first `pathLength` bytes of `path`, none for the root; its data the
-   * first `dataLength` bytes of `rest`, −1 for null; the 60 bytes of `rest` from `statAt` on are StatPersisted. Undefined if
-   * its parent is missing. `aclKey` is in use already.
-   */
-  restore(
-    path: Buffer,
-    pathLength: number,
-    rest: Buffer,
-    dataLength: number,
-    statAt: number,
-    aclKey: number,
-    kind: OwnerKind,
-  ): Znode | undefined {
+  /** Adds a znode that was stored. Undefined if its parent is missing, or it is there already. */
+  restore(stored: StoredZnode, kind: OwnerKind): Znode | undefined {
+    const { path, pathLength, aclKey } = stored
     const isRoot = pathLength === 0
     const parent = isRoot ? 0 : this.#find(this.#hasher.ofBytes(path, 0, parentLength(path, pathLength)))
     if (parent === 0 && !isRoot) return undefined
     const hashed = isRoot ? this.#hasher.ofString('/') : this.#hasher.ofBytes(path, 0, pathLength)
     if (this.#find(hashed) !== 0) return undefined
     this.acls.retain(aclKey)
-    const row = this.#insert(hashed, parent, dataLength, aclKey, kind)
+    const row = this.#insert(hashed, parent, stored.dataLength, aclKey, kind)
     const znode = new Znode(this.#memory, row)
-    znode.fill(rest, statAt)
+    znode.fill(stored.rest, stored.statAt)
     return znode
   }
 
