@@ -1,7 +1,7 @@
 // `npm test`: everything that needs no peer from outside. Pure tests first, so that a broken core is named before the
 // real processes that stand on it. Arguments are passed on: `npm test -- packages/zab` runs one package.
-import { spawnSync } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
+import { runTests } from './run-tests.ts'
 
 const floors = [
   'bytes',
@@ -28,10 +28,5 @@ const files =
         ...floors.flatMap(floor => globSync(`packages/${floor}/test/**/*.test.ts`).sort()),
       ]
 
-const { status } = spawnSync(
-  process.execPath,
-  // Two files at a time: the machine the limits are made for has two cores. A test that hangs is a failure, not a wait.
-  ['--conditions=source', '--test', '--test-concurrency=2', '--test-timeout=600000', ...files],
-  { stdio: 'inherit' },
-)
-process.exitCode = status ?? 1
+// Two files at a time: the machine the limits are made for has two cores. A test that hangs is a failure, not a wait.
+process.exitCode = await runTests(['--test-concurrency=2', '--test-timeout=600000'], files)

@@ -1,7 +1,7 @@
 // `npm run interop`: real peers, from the package registries, against this clone. Arguments name scenarios:
 // `npm run interop -- clients znodes`.
-import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'
+import { runTests } from '../run-tests.ts'
 import { classpath, fetchPeer, peerNames, whatIs, without } from './peers.ts'
 
 const wanted = process.argv.slice(2)
@@ -32,20 +32,12 @@ const shared =
         'packages/zookeeper-client/test/real-servers.test.ts',
       ]
 const files = [...scenarios.filter((_, i) => wanted.length === 0 || wanted.includes(names[i]!)), ...shared]
-const { status } = spawnSync(
-  process.execPath,
-  // One at a time: each starts a cluster, and often a JVM or two beside it. A test that hangs, and what it leaves running,
-  // does not keep the others from their turn.
-  [
-    ...process.execArgv,
-    '--test',
-    '--test-concurrency=1',
-    '--test-timeout=600000',
-    '--test-force-exit',
-    ...files,
-  ],
-  { stdio: 'inherit', env: { ...process.env, APACHE_ZOOKEEPER_CLASSPATH: classpath('apache-3.9') } },
+// One at a time: each starts a cluster, and often a JVM or two beside it. A test that hangs, and what it leaves running,
+// does not keep the others from their turn.
+process.exitCode = await runTests(
+  ['--test-concurrency=1', '--test-timeout=600000', '--test-force-exit'],
+  files,
+  { ...process.env, APACHE_ZOOKEEPER_CLASSPATH: classpath('apache-3.9') },
 )
 if (missing.length > 0)
   console.error(`\nNot tested, because it could not be had:\n${missing.map(line => `  ${line}\n`).join('')}`)
-process.exitCode = status ?? 1
