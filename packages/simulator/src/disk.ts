@@ -80,10 +80,10 @@ export class SimulatedDisk {
 
   /**
    * Damages one of the files that `isStored` names: a bit turns; or a write that was reported done never came, or went to
-   * another place. Of the last sectors none is lost: nobody could tell them from what the power cut off. Gives the file and
-   * what happened to it; null if there is none.
+   * another place. Of the last sectors of one that `isOpen` none is lost: nobody could tell them from what the power cut off.
+   * Gives the file and what happened to it; null if there is none.
    */
-  rot(isStored: (path: string) => boolean): string | null {
+  rot(isStored: (path: string) => boolean, isOpen: (path: string) => boolean = isStored): string | null {
     const paths = [...this.#files.keys()].filter(isStored).sort()
     if (paths.length === 0) return null
     const path = this.#chance.pick(paths)
@@ -91,7 +91,8 @@ export class SimulatedDisk {
     const { content } = inode
     const sectors = Math.ceil(lengthWithoutZeros(content) / sectorBytes)
     if (sectors === 0) return null
-    const kind = sectors <= spareSectors ? 'bit' : this.#chance.pick(['bit', 'lost', 'misdirected'] as const)
+    const mayLose = isOpen(path) ? sectors - spareSectors : sectors
+    const kind = mayLose <= 0 ? 'bit' : this.#chance.pick(['bit', 'lost', 'misdirected'] as const)
     const images = [content, inode.durable]
     if (kind === 'bit') {
       const at = this.#chance.below(lengthWithoutZeros(content))
@@ -99,8 +100,8 @@ export class SimulatedDisk {
       for (const image of images) if (at < image.length) image[at]! ^= bit
       return `${path}: bit ${bit} of byte ${at}`
     }
-    const lost = this.#chance.below(sectors - spareSectors)
-    const hit = kind === 'lost' ? lost : this.#chance.below(sectors - spareSectors)
+    const lost = this.#chance.below(mayLose)
+    const hit = kind === 'lost' ? lost : this.#chance.below(mayLose)
     const sector = Buffer.from(content.subarray(lost * sectorBytes, (lost + 1) * sectorBytes))
     for (const image of images) {
       image.fill(

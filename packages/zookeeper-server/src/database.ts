@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { assert, background, type Clock, type Disk, type Log, type Random } from '@vivarium/platform'
-import { formatZxid } from '@vivarium/zookeeper-protocol'
+import { counterOf, formatZxid } from '@vivarium/zookeeper-protocol'
 import { CommittedLog } from './committed-log.ts'
 import { type Applied, DataTree } from './data-tree.ts'
 import { digestVersion, type TreeDigest } from './digest.ts'
@@ -206,8 +206,8 @@ export class Database {
 
   append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
     assert(zxid > this.#lastLoggedZxid, 'transactions are logged in zxid order')
+    this.#txnLog.append(zxid, this.#lastLoggedZxid, entry, listener)
     this.#lastLoggedZxid = zxid
-    this.#txnLog.append(zxid, entry, listener)
     this.#schedule.logged(entry.length + recordOverheadBytes)
   }
 
@@ -369,7 +369,8 @@ export class Database {
     await this.flush()
     const txns: CommittedTxn[] = []
     let bytes = 0
-    for await (const { records } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
+    for await (const { records, behind } of readLog(this.#world.disk, this.#folders.logs, fromZxid)) {
+      if (txns.length > 0 && behind > txns.at(-1)!.zxid) return null
       for (const { zxid, entry } of records) {
         if (zxid > this.tree.lastProcessedZxid) return txns
         const before = txns.at(-1)?.zxid
@@ -398,7 +399,7 @@ export class Database {
       )
     }
     // The start of an epoch is no transaction: a leader that wrote nothing yet has the log end there.
-    const isEpochStart = (zxid & 0xffff_ffffn) === 0n
+    const isEpochStart = counterOf(zxid) === 0n
     const mayLackIt = isEpochStart || snapshots.some(file => file.zxid === zxid)
     await TxnLog.truncate(disk, this.#folders.logs, zxid, mayLackIt, (path, at) => endOfZxid(disk, path, at))
     // They hold what was cut off.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { copyFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { Disk } from '@vivarium/platform'
@@ -101,8 +101,12 @@ async function stoppedServer(): Promise<AsyncDisposable & { path: string; log: s
 }
 
 /** Rejects if the server does not start. */
-async function startAndStop(folder: string): Promise<void> {
-  await (await startServer({ folder })).stop()
+/** Gives the newest transaction it found. */
+async function startAndStop(folder: string): Promise<bigint> {
+  const zookeeper = await startServer({ folder })
+  const { lastProcessedZxid } = zookeeper.server.tree
+  await zookeeper.stop()
+  return lastProcessedZxid
 }
 
 test('a torn last record is left out, and the server goes on in a new file', async () => {
@@ -170,6 +174,43 @@ test('so does damage in an older file, where the next one begins another epoch a
     assert.ok(error.message.includes(`${folder.log}`) && error.message.includes(`position ${lost.at}`))
     return true
   })
+})
+
+/** A stopped server's log without its last record, if `isCut`, and behind it one of the next epoch. */
+async function withNextEpoch(options: { isCut: boolean; isNamed: boolean; isBegunOnly?: boolean }) {
+  const folder = await stoppedServer()
+  const log = await readFile(folder.log)
+  const last = recordsOf(log).at(-1)!
+  const { zxid } = decodeEntry(last.entry).header
+  const next = Buffer.concat([log.subarray(0, 16), log.subarray(last.at, last.end)])
+  if (options.isNamed) next.writeBigInt64BE(zxid, 8)
+  next.writeBigInt64BE(0x1_0000_0001n, 16 + 12 + 12)
+  next.writeUInt32BE(adler32(next.subarray(16 + 12, next.length - 1)), 16 + 4)
+  if (options.isCut) await writeFile(folder.log, log.fill(0, last.at, last.end))
+  const nextPath = pathOf(folder.path, 'log.100000001')
+  await writeFile(nextPath, options.isBegunOnly ? next.subarray(0, 16) : next)
+  return Object.assign(folder, { lastZxid: zxid, position: last.at })
+}
+
+test('so does a lost end of an older file, if the next one names what stood before it', async () => {
+  for (const isBegunOnly of [false, true]) {
+    await using folder = await withNextEpoch({ isCut: true, isNamed: true, isBegunOnly })
+    await assert.rejects(startAndStop(folder.path), (error: Error) => {
+      assert.equal(error.name, 'DataError')
+      assert.ok(error.message.includes(`${folder.log}: transaction 0x`), error.message)
+      assert.ok(error.message.includes(`those between are missing at position ${folder.position}`))
+      return true
+    })
+  }
+  // Apache's file names nothing.
+  await using apache = await withNextEpoch({ isCut: true, isNamed: false })
+  assert.equal(await startAndStop(apache.path), 0x1_0000_0001n)
+})
+
+test('a file that names what stands before it, and has just been begun, costs nothing', async () => {
+  await using folder = await withNextEpoch({ isCut: false, isNamed: true, isBegunOnly: true })
+  assert.equal(await startAndStop(folder.path), folder.lastZxid)
+  assert.ok((await filesOf(folder.path, 'log.')).includes(basename(folder.log)))
 })
 
 test('a whole last record stops the start however its head or end are damaged; one that was cut off does not', async () => {

@@ -13,20 +13,23 @@ import { encodeEntry } from '../src/txn.ts'
 
 const epoch = (number: number, counter: number) => (BigInt(number) << 32n) | BigInt(counter)
 
-/** A folder with one log file that holds setData transactions, each of the same length. */
-async function logOf(t: TestContext, zxids: readonly bigint[]) {
+/** A folder with log files that hold setData transactions, each of the same length. The path is that of the first. */
+async function logOf(t: TestContext, ...files: readonly bigint[][]) {
   const folder = await mkdtemp(join(tmpdir(), 'log-repair-'))
   t.after(() => rm(folder, { recursive: true }))
   const options = { preallocateBytes: 64 * 1024, sync: false, slowSyncMs: 1000, maxFileBytes: 0 }
   const world = { disk: nodeDisk, clock: nodeClock, log: silentLog }
   const log = new TxnLog(world, folder, options, assert.ifError)
-  for (const zxid of zxids) {
+  let before = 0n
+  for (const zxid of files.flat()) {
+    if (files.some(([first]) => first === zxid)) await log.close()
     const header = { clientId: 1n, cxid: Number(zxid & 0xffn), zxid, time: 0n, type: opCode.setData }
     const txn = { type: 'setData' as const, path: '/a', data: Buffer.from('data'), version: 1 }
-    log.append(zxid, encodeEntry(header, txn, null), null)
+    log.append(zxid, before, encodeEntry(header, txn, null), null)
+    before = zxid
   }
   await log.close()
-  return { folder, path: join(folder, `log.${zxids[0]!.toString(16)}`) }
+  return { folder, path: join(folder, `log.${files[0]![0]!.toString(16)}`) }
 }
 
 /** Spoils a file, and says what a reader meets there. */
@@ -130,6 +133,25 @@ test('nobody can say how many transactions are missing before the next epoch', a
   const damage = await damageOf(nodeDisk, new DamagedLog(path, startOf(whole, 1), epoch(1, 1), 'a hole'))
   assert.equal(await mendLog(nodeDisk, damage, lent), false)
   assert.deepEqual(await readFile(path), log)
+})
+
+test('unless the file that begins with the next epoch names the last one', async t => {
+  const zxids = [epoch(1, 1), epoch(1, 2), epoch(1, 3), epoch(2, 1)]
+  const { folder, path } = await logOf(t, zxids.slice(0, 3), zxids.slice(3))
+  const lent = await recordsBehind(nodeDisk, folder, zxids[0]!, 1_000_000)
+  const whole = await readFile(path)
+  const size = recordBytes(whole)
+  await writeFile(path, Buffer.from(whole).fill(0, startOf(whole, 1), startOf(whole, 3)))
+  assert.equal(
+    (await recordsBehind(nodeDisk, folder, 0n, 1_000_000)).length,
+    size,
+    'nothing is lent behind the gap',
+  )
+  const damage = await damageOf(nodeDisk, new DamagedLog(path, startOf(whole, 1), zxids[0]!, 'a hole'))
+  assert.equal(damage.last, epoch(1, 3))
+  assert.equal(await mendLog(nodeDisk, damage, lent.subarray(0, size)), false, 'too few')
+  assert.ok(await mendLog(nodeDisk, damage, lent))
+  assert.deepEqual(await readFile(path), whole)
 })
 
 test('a log file that is just being begun stays where it is when the log is read', async t => {

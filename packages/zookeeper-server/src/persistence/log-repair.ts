@@ -6,7 +6,15 @@ import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { listFiles, zxidIn } from './file-names.ts'
 import { endOfRecord, recordOverheadBytes, writeRecord } from './txn-log.ts'
-import { type DamagedLog, follows, nextRecord, readLog, recordHeadBytes, zxidAt } from './txn-log-reader.ts'
+import {
+  type DamagedLog,
+  follows,
+  namedBefore,
+  nextRecord,
+  readLog,
+  recordHeadBytes,
+  zxidAt,
+} from './txn-log-reader.ts'
 
 /** A stretch of a log file that holds no records any more. */
 export interface LogDamage {
@@ -19,6 +27,8 @@ export interface LogDamage {
   /** The transaction before it, and the one behind it if there is one, in this file or the next. */
   readonly before: bigint
   readonly after: bigint | null
+  /** The last one that is lost, if anything tells which that was. */
+  readonly last: bigint | null
 }
 
 /** How much is looked at in one go. */
@@ -32,18 +42,30 @@ export async function damageOf(disk: Disk, met: DamagedLog): Promise<LogDamage> 
   try {
     const sizeBytes = await file.size()
     const next = await nextRecord(file, sizeBytes, start, before)
-    if (next !== null) return { path, start, end: next.position, isAtEnd: false, before, after: next.zxid }
+    if (next !== null) {
+      const { position: end, zxid: after } = next
+      return { path, start, end, isAtEnd: false, before, after, last: lastBetween(before, after, 0n) }
+    }
     const end = await endOfWritten(file, sizeBytes, start)
-    return { path, start, end, isAtEnd: true, before, after: await beginOfNextFile(disk, path) }
+    const { after, named } = await beginOfNextFile(disk, path)
+    return { path, start, end, isAtEnd: true, before, after, last: lastBetween(before, after, named) }
   } finally {
     await file.close()
   }
 }
 
-/** The first transaction of the log file behind one; null if that is the newest. */
-async function beginOfNextFile(disk: Disk, path: string): Promise<bigint | null> {
+/** Within an epoch zxids are consecutive; where another begins, the file that begins with it may name what stood before. */
+function lastBetween(before: bigint, after: bigint | null, named: bigint): bigint | null {
+  const last = named === 0n && after !== null ? after - 1n : named
+  return epochOf(last) === epochOf(before) && last > before ? last : null
+}
+
+/** The first transaction of the log file behind one, and the one before it that it names; null if there is no such file. */
+async function beginOfNextFile(disk: Disk, path: string): Promise<{ after: bigint | null; named: bigint }> {
   const files = await listFiles(disk, dirname(path), 'log')
-  return files.find(({ zxid }) => zxid > zxidIn(path)!)?.zxid ?? null
+  const next = files.find(({ zxid }) => zxid > zxidIn(path)!)
+  if (next === undefined) return { after: null, named: 0n }
+  return { after: next.zxid, named: await namedBefore(disk, next) }
 }
 
 /** Behind it there are only zeros. */
@@ -68,7 +90,8 @@ export async function recordsBehind(
   const out = new ByteWriter()
   let last = before
   try {
-    for await (const { records } of readLog(disk, folder, before + 1n)) {
+    for await (const { records, behind } of readLog(disk, folder, before + 1n)) {
+      if (behind > last) break
       for (const { zxid, entry } of records) {
         const bytes = entry.length + recordOverheadBytes
         if (!follows(zxid, last) || out.length + bytes > maxBytes) return out.written()
@@ -103,20 +126,21 @@ export async function mendLog(disk: Disk, damage: LogDamage, records: Buffer): P
   }
 }
 
-function fittingRecords({ before, after, isAtEnd }: LogDamage, left: Buffer, records: Buffer): Buffer | null {
-  const isDetermined = after !== null && epochOf(after) === epochOf(before)
-  let last = before
+function fittingRecords(damage: LogDamage, left: Buffer, records: Buffer): Buffer | null {
+  const { before, after, last, isAtEnd } = damage
+  let newest = before
   let at = 0
-  while (isDetermined ? last + 1n < after : at < left.length) {
+  while (last !== null ? newest < last : at < left.length) {
     const record = recordAt(records, at)
     if (record === null) return null
     const zxid = record.readBigInt64BE(recordHeadBytes + zxidAt)
-    if (!follows(zxid, last)) return null
-    if (!isDetermined && !resembles(record, left.subarray(at, at + record.length))) return null
-    last = zxid
+    if (!follows(zxid, newest)) return null
+    if (last === null && !resembles(record, left.subarray(at, at + record.length))) return null
+    newest = zxid
     at += record.length
   }
-  if (at === 0 || (after !== null && !follows(after, last))) return null
+  if (last !== null ? newest !== last : after !== null && !follows(after, newest)) return null
+  if (at === 0) return null
   if (!isAtEnd && at !== left.length) return null
   return records.subarray(0, at)
 }

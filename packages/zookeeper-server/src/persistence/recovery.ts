@@ -4,9 +4,9 @@ import type { DataTree } from '../data-tree.ts'
 import type { CommittedTxn } from '../quorum/replica.ts'
 import { decodeEntry } from '../txn.ts'
 import { DataError, mendAlone } from './data-error.ts'
-import { listFiles } from './file-names.ts'
+import { listFiles, zxidIn } from './file-names.ts'
 import { looksWhole, readSnapshot } from './snapshot-reader.ts'
-import { recordOverheadBytes } from './txn-log.ts'
+import { logHeaderBytes, recordOverheadBytes } from './txn-log.ts'
 import { DamagedLog, follows, type LogBatch, newestLogged, readLog } from './txn-log-reader.ts'
 
 /** Apache tries this many snapshots, newest first. */
@@ -46,32 +46,34 @@ export async function recover(
   const newest: CommittedTxn[] = []
   let lastZxid = tree.lastProcessedZxid
   const replayed = { txns: 0, bytes: 0 }
+  const hasPast = () => !isEmpty || replayed.txns > 0
   let read: LogBatch | null = null
   const startZxid = lastZxid
   const repeatedIn = new Map<string, number>()
   let newestLog: Recovered['newestLog'] = null
   for await (const batch of readLog(disk, folders.logs, lastZxid + 1n, true)) {
-    const { path, records, repeated } = batch
+    const { path, records, repeated, behind } = batch
+    if (behind > lastZxid && hasPast()) throw missing(read, path, lastZxid, zxidIn(path)!, unusable)
     if (repeated > 0) repeatedIn.set(path, (repeatedIn.get(path) ?? 0) + repeated)
     for (const { zxid, entry, end } of records) {
       newestLog = { path, end }
       unusable.delete(zxid)
-      if (isEmpty && replayed.txns === 0 && !options.trustEmpty) {
+      if (!hasPast() && !options.trustEmpty) {
         throw new DataError(
           path,
           'there is a log but no snapshot it could build on',
           'restore the snapshot, or set snapshot.trust.empty=true if there never was one',
         )
       }
-      if (!follows(zxid, lastZxid) && !(isEmpty && replayed.txns === 0))
-        throw missing(read, path, lastZxid, zxid)
+      if (!follows(zxid, lastZxid) && hasPast()) throw missing(read, path, lastZxid, zxid, unusable)
       applyRecovered(tree, live, entry)
       replayed.txns++
       replayed.bytes += entry.length + recordOverheadBytes
       lastZxid = zxid
       newest.push({ zxid, entry })
     }
-    read = batch
+    const isBegunOnly = batch.end === logHeaderBytes
+    if (!isBegunOnly) read = batch
     if (newest.length > options.keepCommitted * 2) newest.splice(0, newest.length - options.keepCommitted)
   }
   for (const [path, repeated] of repeatedIn)
@@ -88,7 +90,7 @@ export async function recover(
     sessions: live,
     lastZxid,
     committed,
-    isEmpty: isEmpty && replayed.txns === 0,
+    isEmpty: !hasPast(),
     newestLog,
     replayed,
     isLogStale: newestOfAll !== null && newestOfAll < startZxid,
@@ -96,7 +98,15 @@ export async function recover(
 }
 
 /** `read`: what was read of the log before; if that was another file, its end is lost. */
-function missing(read: LogBatch | null, path: string, before: bigint, zxid: bigint): DataError {
+function missing(
+  read: LogBatch | null,
+  path: string,
+  before: bigint,
+  zxid: bigint,
+  unusable: ReadonlyMap<bigint, string>,
+): DataError {
+  for (const [made, snapshot] of unusable)
+    if (made > before && made < zxid) return unconnected(snapshot, made)
   const what = `transaction 0x${formatZxid(zxid)} stands behind 0x${formatZxid(before)}: those between are missing`
   if (read === null || read.path === path) return new DataError(path, what, mendAlone)
   return new DamagedLog(read.path, read.end, read.newest, what, mendAlone)

@@ -1,9 +1,9 @@
 import type { Disk, DiskFile } from '@vivarium/platform'
-import { epochOf } from '@vivarium/zookeeper-protocol'
+import { counterOf, epochOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError, mendAlone } from './data-error.ts'
 import { listFiles, type NamedFile } from './file-names.ts'
-import { endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
+import { beforeAt, endOfRecord, logHeaderBytes, logMagic, logVersion } from './txn-log.ts'
 
 const chunkBytes = 256 * 1024
 /** No transaction is shorter than its header. */
@@ -117,6 +117,8 @@ export interface LogBatch {
   repeated: number
   newest: bigint
   end: number
+  /** The transaction before the file, if this begins one that names it; 0n: nothing is known. */
+  behind: bigint
 }
 
 /**
@@ -133,7 +135,9 @@ export async function* readLog(
   const files = await filesFrom(disk, folder, fromZxid, isStart)
   let newest = -1n
   for (const [index, file] of files.entries()) {
-    for await (const batch of readLogFile(disk, file.path, index === files.length - 1)) {
+    const { path } = file
+    let behind = await namedBefore(disk, file)
+    for await (const batch of readLogFile(disk, path, index === files.length - 1)) {
       let repeated = 0
       const records = batch.filter(({ zxid }) => {
         const isNew = zxid > newest
@@ -142,8 +146,11 @@ export async function* readLog(
         if (!isNew) repeated++
         return isNew
       })
-      yield { path: file.path, records, repeated, newest, end: batch.at(-1)!.end }
+      yield { path, records, repeated, newest, end: batch.at(-1)!.end, behind }
+      behind = 0n
     }
+    // It was begun just before a crash.
+    if (behind !== 0n) yield { path, records: [], repeated: 0, newest, end: logHeaderBytes, behind }
   }
 }
 
@@ -162,7 +169,20 @@ export async function newestLogged(disk: Disk, folder: string): Promise<bigint |
 
 /** Whether nothing can be missing between two transactions of a log: each takes the next zxid, an epoch begins with 1. */
 export function follows(zxid: bigint, before: bigint): boolean {
-  return zxid === before + 1n || (epochOf(zxid) > epochOf(before) && (zxid & 0xffff_ffffn) === 1n)
+  return zxid === before + 1n || (epochOf(zxid) > epochOf(before) && counterOf(zxid) === 1n)
+}
+
+/** The transaction that a log file names as the one before it; 0n if it names none. */
+export async function namedBefore(disk: Disk, { path, zxid }: NamedFile): Promise<bigint> {
+  const file = await disk.open(path, 'read')
+  try {
+    const header = Buffer.alloc(logHeaderBytes)
+    await file.read(header, 0)
+    const named = header.readBigInt64BE(beforeAt)
+    return named > 0n && named < zxid ? named : 0n
+  } finally {
+    await file.close()
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { ByteWriter } from '@vivarium/bytes'
 import type { Clock, Disk, DiskFile, Log } from '@vivarium/platform'
+import { counterOf } from '@vivarium/zookeeper-protocol'
 import { adler32 } from './adler32.ts'
 import { DataError } from './data-error.ts'
 import { listFiles, logName } from './file-names.ts'
@@ -9,6 +10,11 @@ import { LogPadding } from './log-padding.ts'
 export const logMagic = 0x5a4b4c47
 export const logVersion = 2
 export const logHeaderBytes = 16
+/**
+ * Where the header names the transaction before the file's first: an epoch's first may follow any, so that nothing else tells
+ * that the end of the file before is lost. Apache writes 0 there (dbid), and reads it for people only.
+ */
+export const beforeAt = 8
 export const endOfRecord = 0x42
 /** What a record has beside its transaction: checksum, length, end mark. */
 export const recordOverheadBytes = 13
@@ -34,6 +40,8 @@ export interface LogListener {
 interface Batch {
   /** The records as the file holds them. */
   readonly records: ByteWriter
+  /** The transaction before the first of them. */
+  before: bigint
   // One of each for every transaction.
   readonly zxids: bigint[]
   readonly entries: Buffer[]
@@ -84,10 +92,11 @@ export class TxnLog {
     this.#onFailure = onFailure
   }
 
-  /** Appends a transaction; the listener is told once it is durable. */
-  append(zxid: bigint, entry: Buffer, listener: LogListener | null): void {
+  /** Appends a transaction behind transaction `before` (0: behind none); the listener is told once it is durable. */
+  append(zxid: bigint, before: bigint, entry: Buffer, listener: LogListener | null): void {
     if (this.#hasFailed) return
     const { records, zxids, entries, listeners } = this.#pending
+    if (zxids.length === 0) this.#pending.before = before
     writeRecord(records, entry)
     zxids.push(zxid)
     entries.push(entry)
@@ -148,7 +157,7 @@ export class TxnLog {
       await this.#closeFile()
     }
     const isNew = this.#file === null
-    if (isNew) await this.#openFile(batch.zxids[0]!)
+    if (isNew) await this.#openFile(batch.zxids[0]!, batch.before)
     const file = this.#file!
     const { length } = batch.records
     const position = this.#position
@@ -173,7 +182,7 @@ export class TxnLog {
     )
   }
 
-  async #openFile(zxid: bigint): Promise<void> {
+  async #openFile(zxid: bigint, before: bigint): Promise<void> {
     const { preallocateBytes, sync } = this.#options
     const path = join(this.#folder, logName(zxid))
     this.#log.info(`Creating new log file: ${logName(zxid)}`)
@@ -184,6 +193,8 @@ export class TxnLog {
     const header = Buffer.alloc(logHeaderBytes)
     header.writeInt32BE(logMagic, 0)
     header.writeInt32BE(logVersion, 4)
+    // The start of an epoch is no transaction: a database that came from a leader may end there.
+    header.writeBigInt64BE(counterOf(before) === 0n ? 0n : before, beforeAt)
     await (sync ? file.writeDurably([header], 0) : file.write([header], 0))
     this.#position = logHeaderBytes
     if (preallocateBytes <= 0) return
@@ -244,5 +255,5 @@ export function writeRecord(out: ByteWriter, entry: Buffer): void {
 }
 
 function newBatch(): Batch {
-  return { records: new ByteWriter(4096), zxids: [], entries: [], listeners: [] }
+  return { records: new ByteWriter(4096), before: 0n, zxids: [], entries: [], listeners: [] }
 }

@@ -49,12 +49,12 @@ export async function mendFromOthers(
 /** The server whose records fit, and what came of them; null if nobody's do. */
 async function askEach(
   replica: Replica,
-  { before, start, end, after, isAtEnd }: LogDamage,
+  { before, start, end, last, isAtEnd }: LogDamage,
   others: ReadonlyMap<Sid, readonly Address[]>,
   mender: Mender,
 ): Promise<{ lender: Sid; outcome: Mending } | null> {
   if (end - start > maxLentBytes) return null
-  const missing = after === null ? 1 : Number(after - before) - 1
+  const missing = last === null ? 1 : Number(last - before)
   const maxBytes = Math.min(end - start + (isAtEnd ? missing * mostRecordBytes : 0), maxLentBytes)
   for (const [lender, addresses] of others) {
     if (mender.isOver()) return null

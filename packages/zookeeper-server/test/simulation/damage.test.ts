@@ -241,6 +241,32 @@ test('the end of a log file that is not the newest is mended by the others', asy
   assert.deepEqual(whole.subarray(0, log.length), log)
 })
 
+test('so is one behind which the next file begins another epoch: it names what stood before it', async () => {
+  const { world, members, zookeeper, leader } = await serving(58)
+  for (const member of members) member.kill()
+  for (const member of members) member.boot()
+  await world.until('all serve', 20_000, () => members.every(({ isServing }) => isServing))
+  await create(world, zookeeper, '/in-the-next-epoch')
+  await world.pass(1_000)
+  const damaged = members.find(member => member !== leader())!
+  damaged.kill()
+  const { disk } = world.machine(damaged.host)
+  const [[path, log], [nextPath]] = logsOf(world, damaged).slice(-2) as [[string, Buffer], [string]]
+  assert.match(nextPath, /log\.200000001$/)
+  const { start } = lastRecordIn(log)
+  disk.install(path, Buffer.concat([log.subarray(0, start), Buffer.alloc(log.length - start)]))
+  damaged.boot()
+  await world.until('it serves', 20_000, () => damaged.isServing)
+  assert.match(damaged.log, /transaction 0x200000001 stands behind 0x1\w+: those between are missing/)
+  assert.match(damaged.log, /Mended with what server \d had: what stood at position/)
+  assert.deepEqual(
+    logsOf(world, damaged)
+      .find(([name]) => name === path)![1]
+      .subarray(0, log.length),
+    log,
+  )
+})
+
 test('when a transaction is damaged in every log nobody serves, and nothing is thrown away', async () => {
   const { world, members } = await serving(57)
   await world.pass(2_000)

@@ -32,8 +32,8 @@ export const plantedBugs: Record<string, () => void> = {
       TxnLog.prototype,
       'append',
       append =>
-        function (this: TxnLog, zxid, entry, listener) {
-          append.call(this, zxid, entry, null)
+        function (this: TxnLog, zxid, before, entry, listener) {
+          append.call(this, zxid, before, entry, null)
           queueMicrotask(() => listener?.durable(zxid, entry))
         },
     ),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Chance, type DiskFaults, soundDisk, soundNetwork, World } from '@vivarium/simulator'
 import { ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
+import { zxidIn } from '../../src/persistence/file-names.ts'
 import { paths, SimulatedClient } from './client.ts'
 import { clientOn, during } from './during.ts'
 import { type Ensemble, ensembleOf, type Member } from './ensemble.ts'
@@ -185,7 +186,13 @@ function strike(
       // Once a life: what is damaged twice in the same place may look whole.
       const rotten = mayRot.pop()
       if (rotten === undefined) return
-      const damage = world.machine(rotten.host).disk.rot(path => /\/version-2\/(log|snapshot)\./.test(path))
+      const { disk } = world.machine(rotten.host)
+      const logs = [...disk.image().keys()].filter(path => path.includes('/version-2/log.'))
+      const newest = logs.sort((a, b) => Number(zxidIn(a)! - zxidIn(b)!)).at(-1)
+      const damage = disk.rot(
+        path => /\/version-2\/(log|snapshot)\./.test(path),
+        path => path === newest,
+      )
       if (damage === null) return
       events.add('damaged file')
       rotten.kill()
