@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { nodeClock, nodeNetwork } from '@vivarium/platform/node'
 import { fourLetterWord } from '@vivarium/zookeeper-client'
+import { freePorts } from '../packages/platform/test/free-ports.ts'
 import { classpath } from '../tools/interop/peers.ts'
 
 /** Whose servers are measured. */
@@ -191,18 +191,4 @@ export async function until(isSo: () => Promise<boolean>): Promise<void> {
       throw new Error(`the servers are not there after ${patienceMs / 1000} s`)
     await delay(10)
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(
-    servers.map(
-      server =>
-        new Promise<number>(resolve => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-        }),
-    ),
-  )
-  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  return ports
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
-import { freePort } from '../../packages/cli/test/running-cluster.ts'
+import { freePort } from '../../packages/platform/test/free-ports.ts'
 import { classpath } from './peers.ts'
 import { pathOf } from './programs.ts'
 

@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createLog, kafkaLayout } from '@vivarium/platform'
 import { nodeClock, nodeDisk, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
+import { freePort } from '../../platform/test/free-ports.ts'
 import { KafkaBroker, readSettings } from '../src/index.ts'
 import { BrokerChannels } from '../src/network/broker-channels.ts'
 
@@ -147,12 +147,4 @@ export async function until(
     if (performance.now() > deadline) throw new Error(complaint())
     await delay(20)
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise(resolve => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { freePort, TestCluster } from './cluster.ts'
+import { freePort } from '../../platform/test/free-ports.ts'
+import { TestCluster } from './cluster.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 

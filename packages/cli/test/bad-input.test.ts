@@ -9,8 +9,9 @@ import { fileURLToPath } from 'node:url'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
 import { Chance } from '@vivarium/simulator'
 import { ZooKeeper } from '@vivarium/zookeeper-client'
+import { freePort } from '../../platform/test/free-ports.ts'
 import { RecordWriter } from './kafkajs-client.ts'
-import { freePort, RunningCluster } from './running-cluster.ts'
+import { RunningCluster } from './running-cluster.ts'
 
 // What strangers send, and what people get wrong: whoever else uses the cluster does not notice, and who made the mistake is
 // told what, where and how to mend it.

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../platform/test/free-ports.ts'
 import { commands } from '../src/commands/index.ts'
-import { freePort } from './running-cluster.ts'
 
 // Real servers in processes of their own: one coordination server, one broker.
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { freePort } from '../../platform/test/free-ports.ts'
 import { commands } from '../src/commands/index.ts'
-import { freePort } from './running-cluster.ts'
 
 const kafkaCommands = [...commands.keys()].filter(
   name => name.startsWith('kafka-') && !name.includes('server'),

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { isFree } from '../../platform/test/free-ports.ts'
 import { readClusterFile } from '../src/up/cluster-file.ts'
 import { serverMode } from '../src/up/probe.ts'
 
@@ -162,28 +162,12 @@ export function runTool(name: string, ...args: string[]): Promise<string> {
   })
 }
 
-/** A port below the ephemeral ones from which all the offsets a cluster uses are free. */
+/** A port below those of `freePorts` from which all the offsets a cluster uses are free. */
 async function freeBasePort(): Promise<number> {
   for (;;) {
-    const base = 10_000 + Math.floor(Math.random() * 15_000)
+    const base = 10_000 + Math.floor(Math.random() * 13_000)
     const offsets = [0, 1, 2, 10, 11, 12, 20, 707, 708, 709, 1707, 1708, 1709]
     const areFree = await Promise.all(offsets.map(offset => isFree(base + offset)))
     if (areFree.every(Boolean)) return base
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }

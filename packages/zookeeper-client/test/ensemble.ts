@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { nodeClock, nodeNetwork, nodeRandom } from '@vivarium/platform/node'
+import { freePorts } from '../../platform/test/free-ports.ts'
 import { fourLetterWord, ZooKeeper, type ZooKeeperOptions } from '../src/index.ts'
 
 const world = { network: nodeNetwork, clock: nodeClock, random: nodeRandom }
@@ -149,12 +150,4 @@ export async function until(isTrue: () => Promise<boolean> | boolean, reason: ()
     if (performance.now() > deadline) throw new Error(reason())
     await delay(25)
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const listeners = await Promise.all(
-    Array.from({ length: count }, () => nodeNetwork.listen({ host: '127.0.0.1', port: 0 }, c => c.destroy())),
-  )
-  await Promise.all(listeners.map(listener => listener.close()))
-  return listeners.map(({ address }) => address.port)
 }
