@@ -83,7 +83,7 @@ export class SimulatedDisk {
    * another place. Of the last sectors of one that `isOpen` none is lost: nobody could tell them from what the power cut off.
    * Gives the file and what happened to it; null if there is none.
    */
-  rot(isStored: (path: string) => boolean, isOpen: (path: string) => boolean = isStored): string | null {
+  rot(isStored: (path: string) => boolean, isOpen: (path: string) => boolean): string | null {
     const paths = [...this.#files.keys()].filter(isStored).sort()
     if (paths.length === 0) return null
     const path = this.#chance.pick(paths)
