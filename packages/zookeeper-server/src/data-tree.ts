@@ -124,7 +124,7 @@ export class DataTree {
       case 'delete':
         return this.#delete(txn.path, header.zxid, watches)
       case 'setData':
-        return this.#setData(header, txn.path, txn.data, txn.version, watches)
+        return this.#setData(header, txn, watches)
       case 'setAcl':
         return this.#setAcl(txn.path, txn.acl, txn.version)
       case 'check':
@@ -249,21 +249,21 @@ export class DataTree {
 
   #setData(
     header: TxnHeader,
-    path: string,
-    data: Buffer | null,
-    version: number,
+    txn: { path: string; data: Buffer | null; version: number; nodeDigest?: number },
     watches: Watches | null,
   ): Applied {
+    const { path, data } = txn
     const node = this.nodes.get(path)
     if (node === undefined) return { ...nothing, err: noNode, path }
     const growth = (data?.length ?? 0) - Math.max(0, node.dataLength)
     this.#dataSizeBytes += growth
     this.#account(path, 0, growth)
     node.data = data
-    node.version = version
+    node.version = txn.version
     node.mzxid = header.zxid
     node.mtime = header.time
-    this.#digestChanged(node)
+    // Whoever replicates this, and a restart that reads it from the log, compute it for themselves.
+    this.#digestChanged(node, txn.nodeDigest)
     watches?.dataChanged(path, header.zxid)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
@@ -304,9 +304,9 @@ export class DataTree {
     this.#digestChanged(node)
   }
 
-  #digestChanged(node: Znode): void {
+  #digestChanged(node: Znode, known?: number): void {
     if (!this.#options.digests) return
-    const digest = nodeDigest(node)
+    const digest = known ?? nodeDigest(node)
     if (digest !== node.digest) {
       this.#digest.add(digest - node.digest)
       node.digest = digest

@@ -32,7 +32,14 @@ export type Txn =
   | { type: 'createContainer'; path: string; data: Buffer | null; acl: Acl[]; parentCVersion: number }
   | { type: 'createTtl'; path: string; data: Buffer | null; acl: Acl[]; parentCVersion: number; ttl: bigint }
   | { type: 'delete'; path: string }
-  | { type: 'setData'; path: string; data: Buffer | null; version: number }
+  | {
+      type: 'setData'
+      path: string
+      data: Buffer | null
+      version: number
+      /** The znode's digest afterwards, where it is known already; no part of the transaction's bytes. */
+      nodeDigest?: number
+    }
   | { type: 'setAcl'; path: string; acl: Acl[]; version: number }
   | { type: 'check'; path: string; version: number }
   | { type: 'multi'; txns: readonly MultiPart[] }

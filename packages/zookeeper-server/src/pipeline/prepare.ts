@@ -186,7 +186,7 @@ export class Preparer {
         after.mzxid = zxid
         after.mtimeMs = wallMs
         this.#outlook.set(path, zxid, node, after)
-        return { type: 'setData', path, data, version: next }
+        return { type: 'setData', path, data, version: next, nodeDigest: after.digest }
       }
       case opCode.setACL: {
         const { path, acl: given, version } = setAclRequest.read(reader)
