@@ -1,3 +1,4 @@
+import { commonText } from './common-texts.ts'
 import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
 
 /** Thrown when bytes from outside do not hold what they should; names the field and the position. */
@@ -147,5 +148,11 @@ export class ByteReader {
   utf8(length: number, what = 'string'): string {
     const start = this.advance(length, what)
     return this.buffer.toString('utf8', start, start + length)
+  }
+
+  /** The same for texts that come again and again, such as paths: most are not made, but found. */
+  commonUtf8(length: number): string {
+    const start = this.advance(length, 'string')
+    return commonText(this.buffer, start, start + length)
   }
 }

@@ -76,14 +76,14 @@ export const nullableString: Type<string | null> = {
   },
 }
 
-/** UTF-8 behind its length; null is refused. */
+/** UTF-8 behind its length, most often a path; null is refused. */
 export const ustring: Type<string> = {
   shape: { kind: 'string' },
   minBytes: 4,
   read: reader => {
     const length = readLength(reader, 'string')
     if (length === -1) throw new MalformedBytesError(`string at position ${reader.position - 4} is null`)
-    return reader.utf8(length)
+    return reader.commonUtf8(length)
   },
   write: nullableString.write,
 }
