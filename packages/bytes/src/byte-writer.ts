@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
+import { copyBytes } from './copy-bytes.ts'
 
 /** A call into native code costs more than to write so many characters here. */
 const shortText = 64
@@ -7,10 +7,13 @@ const shortText = 64
 /** Writes big-endian values one after another into a buffer that grows as needed. */
 export class ByteWriter {
   #buffer: Buffer
+  /** The same memory: a number is one store there, whatever its size. */
+  #view: DataView
   #length = 0
 
   constructor(capacity = 256) {
     this.#buffer = Buffer.allocUnsafe(capacity)
+    this.#view = viewOf(this.#buffer)
   }
 
   get length(): number {
@@ -25,6 +28,7 @@ export class ByteWriter {
       const grown = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2))
       this.#buffer.copy(grown, 0, 0, start)
       this.#buffer = grown
+      this.#view = viewOf(grown)
     }
     this.#length = end
     return start
@@ -56,39 +60,31 @@ export class ByteWriter {
 
   int32(value: number): void {
     if (value !== (value | 0)) throw new RangeError(`${value} is no int32`)
-    this.#word(value, this.reserve(4))
+    const at = this.reserve(4)
+    this.#view.setInt32(at, value)
   }
 
   uint32(value: number): void {
     if (value !== value >>> 0) throw new RangeError(`${value} is no uint32`)
-    this.#word(value, this.reserve(4))
+    const at = this.reserve(4)
+    this.#view.setUint32(at, value)
   }
 
   int64(value: bigint): void {
     const at = this.reserve(8)
-    int64[0] = value
-    this.#word(int64Words[highWord]!, at)
-    this.#word(int64Words[lowWord]!, at + 4)
-  }
-
-  #word(value: number, at: number): void {
-    const buffer = this.#buffer
-    buffer[at] = value >>> 24
-    buffer[at + 1] = value >>> 16
-    buffer[at + 2] = value >>> 8
-    buffer[at + 3] = value
+    this.#view.setBigInt64(at, value)
   }
 
   /** An int64 given as a JavaScript number (a safe integer). */
   safeInt64(value: number): void {
     const at = this.reserve(8)
-    this.#buffer.writeInt32BE(Math.floor(value / 0x1_0000_0000), at)
-    this.#buffer.writeUInt32BE(value >>> 0, at + 4)
+    this.#view.setInt32(at, Math.floor(value / 0x1_0000_0000))
+    this.#view.setUint32(at + 4, value >>> 0)
   }
 
   float64(value: number): void {
     const at = this.reserve(8)
-    this.#buffer.writeDoubleBE(value, at)
+    this.#view.setFloat64(at, value)
   }
 
   unsignedVarint(value: number): void {
@@ -115,13 +111,16 @@ export class ByteWriter {
     this.#buffer.set(value, at)
   }
 
+  /** A few bytes of memory that has a view, from `start` to `end`. */
+  copyView(source: DataView, start: number, end: number): void {
+    const at = this.reserve(end - start)
+    copyBytes(source, start, this.#view, at, end - start)
+  }
+
   /** The bytes of `source` from `start` to `end`, without a view between. */
   copy(source: Buffer, start: number, end: number): void {
     const at = this.reserve(end - start)
-    // For a few bytes a call into native code costs more than the copy.
-    const buffer = this.#buffer
-    if (end - start > 48) source.copy(buffer, at, start, end)
-    else for (let i = 0; i < end - start; i++) buffer[at + i] = source[start + i]!
+    source.copy(this.#buffer, at, start, end)
   }
 
   utf8(value: string, knownLength?: number): void {
@@ -149,11 +148,11 @@ export class ByteWriter {
 
   /** Overwrites four bytes written earlier, such as a length known only afterwards. */
   patchInt32(position: number, value: number): void {
-    this.#buffer.writeInt32BE(value, position)
+    this.#view.setInt32(position, value)
   }
 
   patchInt64(position: number, value: bigint): void {
-    this.#buffer.writeBigInt64BE(value, position)
+    this.#view.setBigInt64(position, value)
   }
 
   /** Forgets everything written behind `length`. */
@@ -172,6 +171,12 @@ export class ByteWriter {
   /** Forgets what was written and keeps the memory, unless it has grown past `mostBytes`. */
   reset(mostBytes: number = Number.POSITIVE_INFINITY): void {
     this.#length = 0
-    if (this.#buffer.length > mostBytes) this.#buffer = Buffer.allocUnsafe(mostBytes)
+    if (this.#buffer.length <= mostBytes) return
+    this.#buffer = Buffer.allocUnsafe(mostBytes)
+    this.#view = viewOf(this.#buffer)
   }
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import * as zlib from 'node:zlib'
 import fc from 'fast-check'
 import { crc32c } from '../src/crc32c.ts'
-import { ByteReader, ByteWriter, crc32, crc32OfWords, MalformedBytesError } from '../src/index.ts'
+import { ByteReader, ByteWriter, copyBytes, crc32, crc32OfWords, MalformedBytesError } from '../src/index.ts'
 
 const safeInteger = fc.maxSafeInteger()
 
@@ -132,11 +132,35 @@ test('a text is read and written as UTF-8, short or long, ASCII or not, and what
       for (const each of texts) {
         const bytes = Buffer.from(each as string)
         assert.equal(new ByteReader(bytes).utf8(bytes.length), bytes.toString())
+        assert.equal(new ByteReader(bytes).commonUtf8(bytes.length), bytes.toString())
         const writer = new ByteWriter(1)
         writer.uint8(1)
         writer.utf8(bytes.toString())
         assert.deepEqual(writer.written(1), Buffer.from(bytes.toString()))
       }
+    }),
+  )
+})
+
+test('texts that come often are themselves, however many share a place, and long ones', () => {
+  const read = (text: string) => new ByteReader(Buffer.from(text)).commonUtf8(Buffer.byteLength(text))
+  const paths = Array.from({ length: 10_000 }, (_, i) => `/services/number-${i}`)
+  for (let round = 0; round < 3; round++) for (const path of paths) assert.equal(read(path), path)
+  const long = `/${'x'.repeat(5000)}`
+  for (let round = 0; round < 3; round++) assert.equal(read(long), long)
+})
+
+test('bytes are copied between views as they are, wherever they begin and however many they are', () => {
+  const some = fc.uint8Array({ minLength: 1, maxLength: 100 })
+  fc.assert(
+    fc.property(some, fc.nat(20), fc.nat(20), (bytes, start, at) => {
+      const from = new Uint8Array(start + bytes.length)
+      from.set(bytes, start)
+      const into = new Uint8Array(at + bytes.length + 1).fill(7)
+      copyBytes(new DataView(from.buffer), start, new DataView(into.buffer), at, bytes.length)
+      const expected = new Uint8Array(into.length).fill(7)
+      expected.set(bytes, at)
+      assert.deepEqual(into, expected)
     }),
   )
 })

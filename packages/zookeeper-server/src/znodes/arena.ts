@@ -45,6 +45,7 @@ export class Arena {
   readonly #empty: Page[] = []
   readonly #large: (Buffer | null)[] = []
   readonly #largeWords: (Int32Array | null)[] = []
+  readonly #largeViews: (DataView | null)[] = []
   readonly #freedLarge: number[] = []
 
   constructor() {
@@ -73,6 +74,7 @@ export class Arena {
       const index = address - ownMemory
       this.#large[index] = null
       this.#largeWords[index] = null
+      this.#largeViews[index] = null
       this.#freedLarge.push(index)
       return
     }
@@ -106,8 +108,9 @@ export class Arena {
     return this.#segmentWords[address >>> segmentShift]!
   }
 
-  /** A view of the same memory. Not for blocks with memory of their own. */
+  /** A view of the same memory. */
   viewOf(address: number): DataView {
+    if (address >= ownMemory) return this.#largeViews[address - ownMemory]!
     return this.#segmentViews[address >>> segmentShift]!
   }
 
@@ -130,6 +133,7 @@ export class Arena {
     this.#empty.length = 0
     this.#large.length = 0
     this.#largeWords.length = 0
+    this.#largeViews.length = 0
     this.#freedLarge.length = 0
     this.#nextPage()
   }
@@ -139,6 +143,7 @@ export class Arena {
     const bytes = Buffer.allocUnsafeSlow(Math.ceil(length / wordBytes) * wordBytes)
     this.#large[index] = bytes
     this.#largeWords[index] = wordsIn(bytes)
+    this.#largeViews[index] = viewIn(bytes)
     return ownMemory + index
   }
 
@@ -158,7 +163,7 @@ export class Arena {
       const bytes = this.#memory.next()
       this.#segments.push(bytes)
       this.#segmentWords.push(wordsIn(bytes))
-      this.#segmentViews.push(new DataView(bytes.buffer, bytes.byteOffset, bytes.length))
+      this.#segmentViews.push(viewIn(bytes))
     }
     const page: Page = {
       index,
@@ -195,6 +200,10 @@ export class Arena {
 
 function wordsIn(bytes: Buffer): Int32Array {
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / wordBytes)
+}
+
+function viewIn({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
 }
 
 function hasRoom(page: Page): boolean {

@@ -1,4 +1,4 @@
-import type { ByteWriter } from '@vivarium/bytes'
+import { type ByteWriter, copyBytes } from '@vivarium/bytes'
 import type { Acl, Stat } from '@vivarium/zookeeper-protocol'
 import { takesNoPart } from '../digest.ts'
 import { type OwnerKind, ownerKinds } from '../ephemeral-owner.ts'
@@ -15,6 +15,8 @@ export interface ZnodeMemory {
 }
 
 const noData = Buffer.alloc(0)
+/** A call into native code costs more than to copy so many bytes here. */
+const shortBytes = 128
 
 /**
  * One znode: a view of its row, cheap to make. Valid until the znode is removed. Buffers it gives share memory with it:
@@ -125,9 +127,9 @@ export class Znode {
   writeDigested(into: DataView, at: number): void {
     const view = this.#view
     const start = this.#start
-    copyWords(view, start + field.czxid, into, at, 16)
-    copyWords(view, start + field.pzxid, into, at + 16, 8)
-    copyWords(view, start + field.ctimeMs, into, at + 24, 36)
+    copyBytes(view, start + field.czxid, into, at, 16)
+    copyBytes(view, start + field.pzxid, into, at + 16, 8)
+    copyBytes(view, start + field.ctimeMs, into, at + 24, 36)
   }
 
   // ---- stat --------------------------------------------------------------------------------------------------------------
@@ -265,20 +267,20 @@ export class Znode {
 
   /** The 68 bytes of `stat`. */
   writeStat(out: ByteWriter): void {
-    const bytes = this.#memory.arena.memoryOf(this.row)
+    const view = this.#view
     const start = this.#start
-    out.copy(bytes, start, start + field.cversion)
+    out.copyView(view, start, start + field.cversion)
     out.int32(this.visibleCversion)
     if (this.kind === 'session' || this.kind === 'none') {
-      out.copy(bytes, start + field.aversion, start + field.pzxid)
+      out.copyView(view, start + field.aversion, start + field.pzxid)
     } else {
-      out.copy(bytes, start + field.aversion, start + field.ephemeralOwner)
+      out.copyView(view, start + field.aversion, start + field.ephemeralOwner)
       out.int32(0)
       out.int32(0)
     }
     out.int32(Math.max(0, this.dataLength))
     out.int32(this.childCount)
-    out.copy(bytes, start + field.pzxid, start + statBytes)
+    out.copyView(view, start + field.pzxid, start + statBytes)
   }
 
   /** Its data behind their length. */
@@ -303,18 +305,14 @@ export class Znode {
     this.#writeContent(out, 0, pathBytes)
     this.writeData(out)
     out.safeInt64(aclKey)
-    out.copy(this.#memory.arena.memoryOf(this.row), this.#start, this.#start + statBytes)
+    out.copyView(this.#view, this.#start, this.#start + statBytes)
   }
 
   #writeContent(out: ByteWriter, from: number, to: number): void {
     const { arena } = this.#memory
     const address = this.#get(field.content)
     const start = arena.offsetOf(address)
-    out.copy(arena.memoryOf(address), start + from, start + to)
+    if (to - from <= shortBytes) out.copyView(arena.viewOf(address), start + from, start + to)
+    else out.copy(arena.memoryOf(address), start + from, start + to)
   }
-}
-
-/** Word by word: nothing is made on the way. */
-function copyWords(from: DataView, start: number, into: DataView, at: number, bytes: number): void {
-  for (let i = 0; i < bytes; i += 4) into.setInt32(at + i, from.getInt32(start + i, true), true)
 }
