@@ -304,14 +304,7 @@ export class ClientConnection implements Watcher {
       this.#refuse(xid, code, errorCode.UNIMPLEMENTED)
       return false
     }
-    const operation: PendingOperation = {
-      xid,
-      opCode: code,
-      body,
-      receivedMs: this.#receivedMs,
-      isWaiting: !isRead,
-      largeBytes,
-    }
+    const operation = this.#operation(xid, code, body, !isRead, null, largeBytes)
     this.#queue.push(operation)
     if (isRead) return true
     this.#host.outstanding++
@@ -326,18 +319,31 @@ export class ClientConnection implements Watcher {
     return writeOpCodes.has(code) || code === opCode.sync
   }
 
-  /** It is answered with an error when its turn comes, and nothing else happens. */
-  #refuse(xid: number, code: number, verdict: number): void {
-    const receivedMs = this.#receivedMs
-    this.#queue.push({
+  #operation(
+    xid: number,
+    code: number,
+    body: Span,
+    isWaiting: boolean,
+    verdict: number | null,
+    largeBytes: number,
+  ): PendingOperation {
+    return {
+      sessionId: this.sessionId,
       xid,
       opCode: code,
-      body: noBody,
-      receivedMs,
-      isWaiting: false,
+      body,
+      identities: this.identities,
+      owner: this,
+      receivedMs: this.#receivedMs,
+      isWaiting,
       verdict,
-      largeBytes: 0,
-    })
+      largeBytes,
+    }
+  }
+
+  /** It is answered with an error when its turn comes, and nothing else happens. */
+  #refuse(xid: number, code: number, verdict: number): void {
+    this.#queue.push(this.#operation(xid, code, noBody, false, verdict, 0))
     if (this.#queue.length === 1) this.#answerReadsInTurn()
   }
 
@@ -512,7 +518,7 @@ export class ClientConnection implements Watcher {
       if (operation.isWaiting || this.#state !== 'serving') break
       this.#queue.shift()
       this.#host.largeRequests.release(operation.largeBytes)
-      if (operation.verdict !== undefined) this.#answerVerdict(operation, operation.verdict)
+      if (operation.verdict !== null) this.#answerVerdict(operation, operation.verdict)
       else if (operation.opCode === opCode.sync) this.#answerSync(operation)
       else if (operation.opCode === extensionOpCode.linearizableRead) this.#answerSyncedRead(operation)
       else this.#answerReadInTurn(operation)

@@ -1,17 +1,14 @@
-import type { Span } from '@vivarium/bytes'
 import { extensionOpCode, opCode } from '@vivarium/zookeeper-protocol'
+import { OpCodeSet } from './op-code-set.ts'
+import type { WriteRequest } from './pipeline/prepare.ts'
 
 /** A request that waits for its turn. A session's requests are answered in the order they came. */
-export interface PendingOperation {
-  readonly xid: number
-  readonly opCode: number
-  /** The request record, without its header. */
-  readonly body: Span
+export interface PendingOperation extends WriteRequest {
   readonly receivedMs: number
   /** A write or sync still out; a read that stands behind one. */
   isWaiting: boolean
-  /** Set when it is answered without a transaction. */
-  verdict?: number
+  /** What it is answered with without a transaction; null until then. */
+  verdict: number | null
   /** Bytes it takes among the large requests. */
   largeBytes: number
 }
@@ -22,7 +19,7 @@ export function isSync(code: number): boolean {
 }
 
 /** Opcodes that become a transaction. */
-export const writeOpCodes: ReadonlySet<number> = new Set([
+export const writeOpCodes: OpCodeSet = new OpCodeSet([
   opCode.create,
   opCode.create2,
   opCode.createContainer,

@@ -349,15 +349,7 @@ export class Serving {
   // ---- writes -----------------------------------------------------------------------------------------------------------------
 
   submit(connection: ClientConnection, operation: PendingOperation): void {
-    if (this.#settleLocally(connection, operation)) return
-    this.#order({
-      sessionId: connection.sessionId,
-      xid: operation.xid,
-      opCode: operation.opCode,
-      body: operation.body,
-      identities: connection.identities,
-      owner: connection,
-    })
+    if (!this.#settleLocally(connection, operation)) this.#order(operation)
   }
 
   submitForLearner(learnerSid: bigint, request: ForwardedRequest): void {
