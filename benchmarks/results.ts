@@ -27,20 +27,26 @@ export interface Row {
   unit: string
   ours: number
   apache: number
-  /** ours / apache. */
+  /** ours / apache, the median of what was measured next to each other. */
   ratio: number
   isMoreBetter: boolean
 }
 
-/** Medians over the rounds, in the order the figures came. */
+/** Medians, in the order the figures came. */
 export function summarise(figures: Record<Kind, readonly Figure[]>): Row[] {
   const names = [...new Set(figures.ours.map(({ workload }) => workload))]
   return names.map(workload => {
     const of = (kind: Kind) => figures[kind].filter(figure => figure.workload === workload)
-    const medianOf = (kind: Kind) => median(of(kind).map(({ value }) => value))
-    const [ours, apache] = [medianOf('ours'), medianOf('apache')]
-    const { unit, isMoreBetter } = of('ours')[0]!
-    return { workload, unit, ours, apache, ratio: ours / apache, isMoreBetter }
+    const [ours, apache] = [of('ours'), of('apache')]
+    const { unit, isMoreBetter } = ours[0]!
+    return {
+      workload,
+      unit,
+      ours: median(ours.map(({ value }) => value)),
+      apache: median(apache.map(({ value }) => value)),
+      ratio: median(ours.map(({ value }, index) => value / apache[index]!.value)),
+      isMoreBetter,
+    }
   })
 }
 

@@ -6,16 +6,17 @@ import { fetchPeer } from '../tools/interop/peers.ts'
 import * as kafka from './kafka.ts'
 import { asMarkdown, asTable, type Figure, machine, type Row, summarise } from './results.ts'
 import * as scale from './scale.ts'
-import type { Kind } from './servers.ts'
+import { type Kind, kinds } from './servers.ts'
 import * as zookeeper from './zookeeper.ts'
 import { prepareLoad } from './zookeeper-load.ts'
 
 const resultsFile = fileURLToPath(new URL('results.md', import.meta.url))
 
-const suites: Record<string, { measure: (kind: Kind) => Promise<Figure[]> }> = {
-  ZooKeeper: zookeeper,
-  Scale: scale,
-  Kafka: kafka,
+/** By name: one round of both kinds. */
+const suites: Record<string, () => Promise<Record<Kind, Figure[]>>> = {
+  ZooKeeper: zookeeper.measure,
+  Scale: () => oneByOne(scale.measure),
+  Kafka: () => oneByOne(kafka.measure),
 }
 
 const command = new Command('npm run bench --')
@@ -51,10 +52,9 @@ const results: Record<string, Row[]> = {}
 for (const name of known.filter(suite => wanted.length === 0 || wanted.includes(suite.toLowerCase()))) {
   const figures: Record<Kind, Figure[]> = { ours: [], apache: [] }
   for (let round = 1; round <= count; round++) {
-    for (const kind of ['ours', 'apache'] as const) {
-      console.error(`${name}, round ${round} of ${count}, ${kind === 'ours' ? 'Vivarium' : 'Apache'} …`)
-      figures[kind].push(...(await suites[name]!.measure(kind)))
-    }
+    console.error(`${name}, round ${round} of ${count} …`)
+    const measured = await suites[name]!()
+    for (const kind of kinds) figures[kind].push(...measured[kind])
   }
   const rows = summarise(figures)
   results[name] = rows
@@ -63,13 +63,17 @@ for (const name of known.filter(suite => wanted.length === 0 || wanted.includes(
 }
 if (json) console.log(JSON.stringify({ machine: machine(), results }, null, 2))
 
+async function oneByOne(measure: (kind: Kind) => Promise<Figure[]>): Promise<Record<Kind, Figure[]>> {
+  return { ours: await measure('ours'), apache: await measure('apache') }
+}
+
 /** results.md with one section new and the others as they are. */
 function withSection(name: string, section: string): string {
   const [, ...sections] = existsSync(resultsFile)
     ? readFileSync(resultsFile, 'utf8').split(/^(?=## )/m)
     : ['']
   const others = sections.filter(text => !text.startsWith(`## ${name}\n`))
-  const head = `# Beside Apache\n\n${machine()}.\n\nA ratio is Vivarium's figure divided by Apache's. The load comes from a C program and from Apache's own tools, on the\nsame machine as the servers.\n`
+  const head = `# Beside Apache\n\n${machine()}.\n\nA ratio is Vivarium's figure divided by Apache's, the median of\nwhat was measured next to each other. The load comes from a C program and from Apache's own tools, on the\nsame machine as the servers.\n`
   return [
     head,
     ...[...others, section]

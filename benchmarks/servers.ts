@@ -12,6 +12,13 @@ import { classpath } from '../tools/interop/peers.ts'
 /** Whose servers are measured. */
 export type Kind = 'ours' | 'apache'
 
+export const kinds = ['ours', 'apache'] as const
+
+/** Each kind so many times, now the one first and now the other. */
+export function* inTurn(turns: number): Generator<Kind> {
+  for (let turn = 0; turn < turns; turn++) yield* turn % 2 === 0 ? kinds : kinds.toReversed()
+}
+
 const patienceMs = 60_000
 const ticksPerSecond = 100
 const quietMs = 500
