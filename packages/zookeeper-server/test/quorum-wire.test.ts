@@ -4,9 +4,9 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { FrameDecoder, MalformedBytesError } from '@vivarium/bytes'
-import type { Connection } from '@vivarium/platform'
+import { type Connection, silentLog } from '@vivarium/platform'
 import { nodeClock } from '@vivarium/platform/node'
-import { packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
+import { encode, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import {
   configTextIn,
   decodeNotification,
@@ -14,6 +14,8 @@ import {
   initialMessage,
   readInitialMessage,
 } from '../src/quorum/election-messages.ts'
+import { LearnerHandler, type LearnerMaster } from '../src/quorum/learner-handler.ts'
+import type { MemberContext } from '../src/quorum/member.ts'
 import { PeerStream } from '../src/quorum/peer-stream.ts'
 import { Processes } from './quorum-processes.ts'
 import { WireClient } from './wire-client.ts'
@@ -113,6 +115,46 @@ test('recorded conversations of leader and learners read the same however they a
     'LEADERINFO',
   ] as const)
     assert.ok(seen.has(packetType[type]), `${type} was met`)
+})
+
+test('of acknowledgements that come together the last one counts, and one that answers NEWLEADER or UPTODATE counts by itself', async () => {
+  const connection = new TestConnection()
+  const told: (bigint | string)[] = []
+  const master = {
+    introduced: (learner: LearnerHandler) => told.push(`hello of ${learner.sid}`),
+    acknowledged: (_learner: LearnerHandler, zxid: bigint) => told.push(zxid),
+    touched: () => told.push('ping'),
+    answered: () => {},
+  } as unknown as LearnerMaster
+  const context = { membership: { committed: { version: 0n } }, log: silentLog } as unknown as MemberContext
+  const handler = new LearnerHandler(new PeerStream(connection, nodeClock, 60_000), master, context)
+  const ended = handler.run()
+  const sent = new TestConnection()
+  const learner = new PeerStream(sent, nodeClock, 60_000)
+  learner.send(
+    packetType.FOLLOWERINFO,
+    0n,
+    encode(learnerInfo, { serverid: 2n, protocolVersion: 0x10000, configVersion: 0n }),
+  )
+  for (const zxid of [0x3_0000_0000n, 0x3_0000_0001n, 0x3_0000_0002n, 0x3_0000_0000n, 0x3_0000_0003n])
+    learner.send(packetType.ACK, zxid)
+  learner.send(packetType.PING, 0n, Buffer.alloc(12))
+  for (const zxid of [0x3_0000_0004n, 0x3_0000_0005n]) learner.send(packetType.ACK, zxid)
+  await Promise.resolve()
+  connection.onData(Buffer.concat(sent.written))
+  await new Promise(setImmediate)
+  assert.deepEqual(told, [
+    'hello of 2',
+    0x3_0000_0000n,
+    0x3_0000_0002n,
+    0x3_0000_0000n,
+    0x3_0000_0003n,
+    'ping',
+    0x3_0000_0005n,
+  ])
+  learner.close()
+  handler.stream.close()
+  await assert.rejects(ended)
 })
 
 test('packets whose lengths cannot be are refused before memory is taken', () => {

@@ -32,8 +32,11 @@ export interface TxnLogOptions {
 
 /** Who wants to know what is durable. */
 export interface LogListener {
-  /** The transaction survives a power loss, and so does everything appended before it. */
-  durable(zxid: bigint, entry: Buffer): void
+  /**
+   * The transaction survives a power loss, and so does everything appended before it. `isLast`: nothing more is to be said at
+   * this moment, so that whoever only wants to know how far it goes need not look at each.
+   */
+  durable(zxid: bigint, entry: Buffer, isLast: boolean): void
 }
 
 /** Transactions that go to disk together. */
@@ -133,7 +136,8 @@ export class TxnLog {
         this.#spare = null
         await this.#write(batch)
         const { records, zxids, entries, listeners } = batch
-        for (let i = 0; i < zxids.length; i++) listeners[i]?.durable(zxids[i]!, entries[i]!)
+        for (let i = 0; i < zxids.length; i++)
+          listeners[i]?.durable(zxids[i]!, entries[i]!, listeners[i + 1] !== listeners[i])
         records.reset(keptBatchBytes)
         for (const each of [zxids, entries, listeners]) each.length = 0
         this.#spare = batch

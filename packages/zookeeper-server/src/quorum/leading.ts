@@ -271,7 +271,8 @@ export class Leading implements Quorum, LearnerMaster, LogListener {
     this.#context.replica.append(zxid, entry, this)
   }
 
-  durable(zxid: bigint): void {
+  durable(zxid: bigint, _entry: Buffer, isLast: boolean): void {
+    if (!isLast) return
     if (this.#ownAcks === null) return this.#acknowledge(zxid)
     // Should that fail, this server stops: whoever began it has been told.
     void this.#ownAcks.then(

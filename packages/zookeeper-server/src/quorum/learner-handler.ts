@@ -2,6 +2,7 @@ import { MalformedBytesError } from '@vivarium/bytes'
 import { background } from '@vivarium/platform'
 import { continuePlan, planSync, type Sid } from '@vivarium/zab'
 import {
+  counterOf,
   decode,
   formatZxid,
   learnerInfo,
@@ -68,8 +69,16 @@ export class LearnerHandler {
 
   async run(): Promise<void> {
     this.#greet(await this.stream.packet())
+    let acked: bigint | null = null
     for (;;) {
       const packet = this.stream.next()
+      // A learner acknowledges each transaction, and with it all before: of those that come together the last one counts.
+      if (packet?.type === packetType.ACK && counterOf(packet.zxid) !== 0n) {
+        acked = packet.zxid
+        continue
+      }
+      if (acked !== null) this.#master.acknowledged(this, acked)
+      acked = null
       if (packet === null) await this.stream.more()
       else this.#received(packet)
     }

@@ -34,7 +34,7 @@ export const plantedBugs: Record<string, () => void> = {
       append =>
         function (this: TxnLog, zxid, before, entry, listener) {
           append.call(this, zxid, before, entry, null)
-          queueMicrotask(() => listener?.durable(zxid, entry))
+          queueMicrotask(() => listener?.durable(zxid, entry, true))
         },
     ),
   'acknowledges a database before it is durable': () =>
