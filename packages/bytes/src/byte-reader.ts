@@ -1,5 +1,5 @@
 import { commonText } from './common-texts.ts'
-import { highWord, int64, int64Words, lowWord } from './int64-words.ts'
+import { readInt64 } from './int64-words.ts'
 
 /** Thrown when bytes from outside do not hold what they should; names the field and the position. */
 export class MalformedBytesError extends Error {
@@ -74,9 +74,7 @@ export class ByteReader {
 
   /** The int64 at a position that `advance` gave. */
   int64At(at: number): bigint {
-    int64Words[highWord] = this.buffer.readUInt32BE(at)
-    int64Words[lowWord] = this.buffer.readUInt32BE(at + 4)
-    return int64[0]!
+    return readInt64(this.buffer, at)
   }
 
   /** An int64 that must fit a JavaScript number: offsets, timestamps and sizes (−2⁵³ < n < 2⁵³). */

@@ -1,4 +1,4 @@
-import { assert } from '@vivarium/platform'
+import { assert, Fifo } from '@vivarium/platform'
 
 /** What a leader tells a learner. */
 export type FromLeader =
@@ -83,9 +83,8 @@ export class Learner {
   #epoch: bigint | null = null
   #mode: 'diff' | 'trunc' | 'snap' | null = null
   #lastProposed: bigint
-  /** Proposed and, from `#pendingHead` on, not committed, oldest first. Before UPTODATE they are not in the log. */
-  #pending: Txn[] = []
-  #pendingHead = 0
+  /** Proposed and not committed, oldest first. Before UPTODATE they are not in the log. */
+  readonly #pending = new Fifo<Txn>()
   /** Committed before NEWLEADER: part of the history. */
   #committed: Txn[] = []
   /** Commits that came between NEWLEADER and UPTODATE. */
@@ -114,15 +113,12 @@ export class Learner {
 
   /** Logged and not committed: what a server that loses its leader must keep, since a quorum may have it. */
   get uncommitted(): readonly Txn[] {
-    return this.#phase === 'broadcast' ? this.#pending.slice(this.#pendingHead) : []
+    return this.#phase === 'broadcast' ? [...this.#pending] : []
   }
 
   /** Proposed and not committed, as far as this learner was told. */
   isPending(zxid: bigint): boolean {
-    return (
-      this.#pending.slice(this.#pendingHead).some(txn => txn.zxid === zxid) &&
-      !this.#earlyCommits.includes(zxid)
-    )
+    return [...this.#pending].some(txn => txn.zxid === zxid) && !this.#earlyCommits.includes(zxid)
   }
 
   /** Gives work to be done before the next packet, or null. Throws LearnerError when the leader must be left. */
@@ -299,20 +295,13 @@ export class Learner {
   }
 
   #takePending(zxid: bigint): Txn {
-    const oldest = this.#pending[this.#pendingHead]
+    const oldest = this.#pending.peek()
     if (oldest === undefined || oldest.zxid !== zxid) {
       const expected =
         oldest === undefined ? 'nothing is pending' : `next pending is 0x${oldest.zxid.toString(16)}`
       throw new LearnerError(`Committing zxid 0x${zxid.toString(16)} but ${expected}`, 12)
     }
-    this.#pendingHead++
-    if (this.#pendingHead === this.#pending.length) {
-      this.#pending = []
-      this.#pendingHead = 0
-    } else if (this.#pendingHead > 4096) {
-      this.#pending = this.#pending.slice(this.#pendingHead)
-      this.#pendingHead = 0
-    }
+    this.#pending.shift()
     return oldest
   }
 

@@ -1,5 +1,5 @@
-import { MalformedBytesError } from '@vivarium/bytes'
-import { type Address, assert, formatAddress, type Timer } from '@vivarium/platform'
+import { MalformedBytesError, readInt64 } from '@vivarium/bytes'
+import { type Address, assert, Fifo, formatAddress, type Timer } from '@vivarium/platform'
 import { type FromLeader, Learner, LearnerError, type Sid, type Work } from '@vivarium/zab'
 import { encode, formatZxid, learnerInfo, packetType, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import { DataError } from '../persistence/data-error.ts'
@@ -33,7 +33,7 @@ export class Following implements Quorum, Upstream, LogListener {
   readonly #context: MemberContext
   readonly #epochs: EpochFiles
   /** Transactions that were received and not committed yet. */
-  readonly #decoded = new Map<bigint, Entry>()
+  readonly #decoded = new Fifo<Entry>()
   readonly #learner: Learner
   readonly #isObserver: boolean
   #stream: PeerStream | null = null
@@ -96,9 +96,10 @@ export class Following implements Quorum, Upstream, LogListener {
   }
 
   #takeDecoded(zxid: bigint): Entry | undefined {
-    const decoded = this.#decoded.get(zxid)
-    this.#decoded.delete(zxid)
-    return decoded
+    let oldest = this.#decoded.peek()
+    for (; oldest !== undefined && oldest.header.zxid < zxid; oldest = this.#decoded.peek())
+      this.#decoded.shift()
+    return oldest?.header.zxid === zxid ? this.#decoded.shift() : undefined
   }
 
   durable(zxid: bigint): void {
@@ -143,7 +144,7 @@ export class Following implements Quorum, Upstream, LogListener {
         const received = fromLeader(packet)
         // What cannot be applied is never logged: no server could start from it again.
         if (received.kind === 'proposal' || received.kind === 'inform')
-          this.#decoded.set(received.zxid, decodeEntry(received.entry as Buffer))
+          this.#decoded.push(decodeEntry(received.entry as Buffer))
         this.#nextLeader =
           packet.type === packetType.COMMITANDACTIVATE ? nextLeaderIn(packet.data) : undefined
         const work = this.#learner.received(received)
@@ -250,7 +251,7 @@ export class Following implements Quorum, Upstream, LogListener {
         for (const { zxid, entry } of work.committed) {
           if (!work.afterRestore) replica.append(zxid, entry as Buffer, null)
           replica.applyTentatively(entry as Buffer)
-          this.#decoded.delete(zxid)
+          this.#takeDecoded(zxid)
         }
         if (work.afterRestore) await replica.saveSnapshot()
         else await replica.flush()
@@ -400,9 +401,8 @@ function nextLeaderIn(data: Buffer | null): Sid {
 function entryOf(zxid: bigint, data: Buffer | null): Buffer {
   if (data === null || data.length < 32)
     throw new LearnerError(`a proposal 0x${formatZxid(zxid)} without transaction`)
-  if (data.readBigInt64BE(12) !== zxid)
-    throw new LearnerError(
-      `a proposal 0x${formatZxid(zxid)} that holds transaction 0x${formatZxid(data.readBigInt64BE(12))}`,
-    )
+  const held = readInt64(data, 12)
+  if (held !== zxid)
+    throw new LearnerError(`a proposal 0x${formatZxid(zxid)} that holds transaction 0x${formatZxid(held)}`)
   return data
 }

@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter, MalformedBytesError } from '@vivarium/bytes'
+import { ByteReader, ByteWriter, MalformedBytesError, readInt64 } from '@vivarium/bytes'
 import type { Clock, Connection, Timer } from '@vivarium/platform'
 import { type Id, id, type QuorumPacket } from '@vivarium/zookeeper-protocol'
 import type { ByteSource } from './replica.ts'
@@ -109,7 +109,7 @@ export class PeerStream implements ByteSource {
     this.#offset = end
     this.#resume()
     const data = length === -1 ? null : buffer.subarray(start + 16, authAt)
-    return { type, zxid: buffer.readBigInt64BE(start + 4), data, authinfo }
+    return { type, zxid: readInt64(buffer, start + 4), data, authinfo }
   }
 
   /** Where the identities that begin `at` end; −1 while they are incomplete. */
