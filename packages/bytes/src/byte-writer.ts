@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { copyBytes } from './copy-bytes.ts'
+import { copyBytes, viewOf } from './views.ts'
 
 /** A call into native code costs more than to write so many characters here. */
 const shortText = 64
@@ -175,8 +175,4 @@ export class ByteWriter {
     this.#buffer = Buffer.allocUnsafe(mostBytes)
     this.#view = viewOf(this.#buffer)
   }
-}
-
-function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length)
 }

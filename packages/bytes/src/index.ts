@@ -1,7 +1,7 @@
 export { ByteReader, MalformedBytesError } from './byte-reader.ts'
 export { ByteWriter } from './byte-writer.ts'
-export { copyBytes } from './copy-bytes.ts'
 export { crc32, crc32OfWords } from './crc32.ts'
 export { FrameDecoder } from './frame-decoder.ts'
 export { readInt64 } from './int64-words.ts'
 export { Span } from './span.ts'
+export { copyBytes, viewOf } from './views.ts'

@@ -14,9 +14,6 @@ export interface NodeView extends DigestedNode {
 }
 
 const noAcl: readonly Acl[] = []
-const statsTogether = 128
-let stats: DataView
-let freeStats = 0
 
 /**
  * A znode of the future: `Outlook.draft` gives one as the znode is before, `Outlook.blank` one that is to be made; it is changed,
@@ -38,18 +35,8 @@ export class ForeseenNode implements NodeView {
   childCount = 0
   pathCrc = 0
   digest = 0
-  /** As `writeDigested` writes it, in memory that many share: in one piece each, they would be far apart. */
-  readonly #stat: DataView
-  readonly #start: number
-
-  constructor() {
-    if (freeStats === 0) {
-      stats = new DataView(new ArrayBuffer(statsTogether * digestedStatBytes))
-      freeStats = statsTogether
-    }
-    this.#stat = stats
-    this.#start = --freeStats * digestedStatBytes
-  }
+  /** As `writeDigested` writes it. */
+  readonly #stat = new DataView(new ArrayBuffer(digestedStatBytes))
 
   /** Becomes what `node` is, but with these data. */
   copy(node: NodeView, data: Buffer | null): void {
@@ -58,7 +45,7 @@ export class ForeseenNode implements NodeView {
     this.acl = node.acl
     this.childCount = node.childCount
     this.pathCrc = node.pathCrc
-    node.writeDigested(this.#stat, this.#start)
+    node.writeDigested(this.#stat, 0)
   }
 
   /** Becomes a znode that is made now. */
@@ -76,12 +63,11 @@ export class ForeseenNode implements NodeView {
     this.childCount = 0
     this.pathCrc = pathCrcOf(Buffer.from(path))
     const stat = this.#stat
-    const start = this.#start
-    for (let at = 0; at < digestedStatBytes; at += 4) stat.setInt32(start + at, 0)
-    for (const at of [digested.czxid, digested.mzxid, digested.pzxid]) stat.setBigInt64(start + at, zxid)
-    setMs(stat, start + digested.ctimeMs, ms)
-    setMs(stat, start + digested.mtimeMs, ms)
-    stat.setBigInt64(start + digested.ephemeralOwner, owner)
+    for (let at = 0; at < digestedStatBytes; at += 4) stat.setInt32(at, 0)
+    for (const at of [digested.czxid, digested.mzxid, digested.pzxid]) stat.setBigInt64(at, zxid)
+    setMs(stat, digested.ctimeMs, ms)
+    setMs(stat, digested.mtimeMs, ms)
+    stat.setBigInt64(digested.ephemeralOwner, owner)
   }
 
   /** Nothing is kept alive by one that waits for its next use. */
@@ -99,51 +85,51 @@ export class ForeseenNode implements NodeView {
   }
 
   writeDigested(into: DataView, at: number): void {
-    copyBytes(this.#stat, this.#start, into, at, digestedStatBytes)
+    copyBytes(this.#stat, 0, into, at, digestedStatBytes)
   }
 
   set mzxid(zxid: bigint) {
-    this.#stat.setBigInt64(this.#start + digested.mzxid, zxid)
+    this.#stat.setBigInt64(digested.mzxid, zxid)
   }
 
   set pzxid(zxid: bigint) {
-    this.#stat.setBigInt64(this.#start + digested.pzxid, zxid)
+    this.#stat.setBigInt64(digested.pzxid, zxid)
   }
 
   set mtimeMs(ms: number) {
-    setMs(this.#stat, this.#start + digested.mtimeMs, ms)
+    setMs(this.#stat, digested.mtimeMs, ms)
   }
 
   get version(): number {
-    return this.#stat.getInt32(this.#start + digested.version)
+    return this.#stat.getInt32(digested.version)
   }
 
   set version(version: number) {
-    this.#stat.setInt32(this.#start + digested.version, version)
+    this.#stat.setInt32(digested.version, version)
   }
 
   get cversion(): number {
-    return this.#stat.getInt32(this.#start + digested.cversion)
+    return this.#stat.getInt32(digested.cversion)
   }
 
   set cversion(cversion: number) {
-    this.#stat.setInt32(this.#start + digested.cversion, cversion)
+    this.#stat.setInt32(digested.cversion, cversion)
   }
 
   get aversion(): number {
-    return this.#stat.getInt32(this.#start + digested.aversion)
+    return this.#stat.getInt32(digested.aversion)
   }
 
   set aversion(aversion: number) {
-    this.#stat.setInt32(this.#start + digested.aversion, aversion)
+    this.#stat.setInt32(digested.aversion, aversion)
   }
 
   get ephemeralOwner(): bigint {
-    return this.#stat.getBigInt64(this.#start + digested.ephemeralOwner)
+    return this.#stat.getBigInt64(digested.ephemeralOwner)
   }
 
   get hasOwner(): boolean {
-    const at = this.#start + digested.ephemeralOwner
+    const at = digested.ephemeralOwner
     return (this.#stat.getInt32(at) | this.#stat.getInt32(at + 4)) !== 0
   }
 }

@@ -1,3 +1,4 @@
+import { viewOf } from '@vivarium/bytes'
 import { Pieces } from './memory.ts'
 
 /** Blocks begin at multiples of this. */
@@ -143,7 +144,7 @@ export class Arena {
     const bytes = Buffer.allocUnsafeSlow(Math.ceil(length / wordBytes) * wordBytes)
     this.#large[index] = bytes
     this.#largeWords[index] = wordsIn(bytes)
-    this.#largeViews[index] = viewIn(bytes)
+    this.#largeViews[index] = viewOf(bytes)
     return ownMemory + index
   }
 
@@ -163,7 +164,7 @@ export class Arena {
       const bytes = this.#memory.next()
       this.#segments.push(bytes)
       this.#segmentWords.push(wordsIn(bytes))
-      this.#segmentViews.push(viewIn(bytes))
+      this.#segmentViews.push(viewOf(bytes))
     }
     const page: Page = {
       index,
@@ -200,10 +201,6 @@ export class Arena {
 
 function wordsIn(bytes: Buffer): Int32Array {
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / wordBytes)
-}
-
-function viewIn({ buffer, byteOffset, length }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, length)
 }
 
 function hasRoom(page: Page): boolean {

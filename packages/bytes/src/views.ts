@@ -1,3 +1,10 @@
+import type { Buffer } from 'node:buffer'
+
+/** A view of the same memory. */
+export function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length)
+}
+
 /**
  * Copies a few bytes from one view to another, without a call into native code, which costs more than that. Eight at a time:
  * compiled, what passes is a register, no bigint.
