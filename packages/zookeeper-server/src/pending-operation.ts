@@ -1,5 +1,4 @@
 import { extensionOpCode, opCode } from '@vivarium/zookeeper-protocol'
-import { OpCodeSet } from './op-code-set.ts'
 import type { WriteRequest } from './pipeline/prepare.ts'
 
 /** A request that waits for its turn. A session's requests are answered in the order they came. */
@@ -19,7 +18,7 @@ export function isSync(code: number): boolean {
 }
 
 /** Opcodes that become a transaction. */
-export const writeOpCodes: OpCodeSet = new OpCodeSet([
+export const writeOpCodes: ReadonlySet<number> = new Set([
   opCode.create,
   opCode.create2,
   opCode.createContainer,

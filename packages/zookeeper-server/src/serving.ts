@@ -426,8 +426,7 @@ export class Serving {
 
   /** Learner: the connection that sent what the leader has ordered, if it is still here. */
   #whoForwarded({ clientId, cxid }: TxnHeader): ClientConnection | undefined {
-    if (this.#abandoned.size === 0) return this.connections.get(clientId)
-    const abandoned = this.#abandoned.get(clientId)
+    const abandoned = this.#abandoned.size === 0 ? undefined : this.#abandoned.get(clientId)
     if (abandoned === undefined) return this.connections.get(clientId)
     // A session's requests are ordered as they were forwarded: those of its former connection come first.
     if (abandoned[0] !== cxid) return this.connections.get(clientId)

@@ -29,7 +29,6 @@ import {
   writeMultiResult,
 } from '@vivarium/zookeeper-protocol'
 import type { DataTree } from '../data-tree.ts'
-import { OpCodeSet } from '../op-code-set.ts'
 import type { Watcher, Watches, WatchMode } from '../watches.ts'
 import type { Znode } from '../znodes/znode.ts'
 import { isAllowed, maskedAcl } from './access.ts'
@@ -58,7 +57,7 @@ const fullPageBytes = 512 * 1024
 const maxAfter = 1000
 
 /** Opcodes answered from this server's own tree, without a transaction. */
-export const readOpCodes: OpCodeSet = new OpCodeSet([
+export const readOpCodes: ReadonlySet<number> = new Set([
   opCode.exists,
   opCode.getData,
   opCode.getACL,
