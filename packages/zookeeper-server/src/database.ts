@@ -261,6 +261,11 @@ export class Database {
     if (this.#schedule.isSnapshotDue({ znodes: nodes.size, bytes: snapshotBytes })) this.beginSnapshot()
   }
 
+  /** Whether the newest snapshot on disk holds everything that is in the log. */
+  get isSnapshotCurrent(): boolean {
+    return this.#schedule.isCurrent
+  }
+
   /** Writes a snapshot while everything goes on, unless one is being written. */
   beginSnapshot(): void {
     if (this.#isSnapshotting !== null) return this.#log.warn('Too busy to snap, skipping')

@@ -120,7 +120,8 @@ export class ZooKeeperServer implements ConnectionHost, Replica {
     if (quorum === null) {
       const alone = new StandaloneQuorum(this.#database, (zxid, entry) => this.commit(zxid, entry))
       this.#serve('standalone', this.#database.tree.lastProcessedZxid, alone)
-      this.#database.beginSnapshot()
+      // What was replayed now is not to be replayed at every start.
+      if (!this.#database.isSnapshotCurrent) this.#database.beginSnapshot()
     } else {
       await this.#joinEnsemble(isDataWhole)
     }

@@ -60,6 +60,24 @@ test('the snapshot of an empty database is Apache’s, byte for byte', async () 
   assert.deepEqual(seals, [0xb8a23b49, 0x95b93d59, 0xbde83f6d])
 })
 
+test('a start writes a snapshot of what it had to replay, and none if that was nothing', async () => {
+  await using folder = await temporaryFolder()
+  const snapshotsTaken = async (use: (port: number) => Promise<void> = async () => {}) => {
+    const zookeeper = await startServer({ folder: folder.path })
+    await use(zookeeper.port)
+    await zookeeper.stop()
+    return zookeeper.server.stats.snapshots
+  }
+  const write = async (port: number) => {
+    await using client = await WireClient.connect(port)
+    await client.create('/a', '')
+  }
+  assert.equal(await snapshotsTaken(write), 1)
+  assert.equal(await snapshotsTaken(), 1)
+  assert.equal(await snapshotsTaken(), 0)
+  assert.deepEqual(await filesOf(folder.path, 'snapshot.'), ['snapshot.0', 'snapshot.2'])
+})
+
 test('a refused write is in the log as an error without digest', async () => {
   await using zookeeper = await startServer()
   await using client = await WireClient.connect(zookeeper.port)

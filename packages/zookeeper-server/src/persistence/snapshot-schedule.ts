@@ -73,6 +73,11 @@ export class SnapshotSchedule {
     )
   }
 
+  /** Whether the newest snapshot holds everything that was logged. */
+  get isCurrent(): boolean {
+    return this.#sinceSnapshot.txns === 0
+  }
+
   /** A snapshot is being written; what is given is to be called once it is there. */
   snapshotBegun(): () => void {
     const { txns, bytes } = this.#sinceSnapshot
