@@ -1,6 +1,7 @@
 import { ByteReader, FrameDecoder, MalformedBytesError, Span } from '@vivarium/bytes'
 import { type Clock, type Connection, Fifo, type Log } from '@vivarium/platform'
 import {
+  type Acl,
   authPacket,
   type ConnectRequest,
   errorCode,
@@ -563,11 +564,11 @@ export class ClientConnection implements Watcher {
     this.answers.written(operation.xid, operation.opCode, operation.receivedMs)
   }
 
-  notify(type: number, path: string, zxid: bigint): void {
+  notify(type: number, path: string, zxid: bigint, acl: readonly Acl[] | null): void {
     if (this.#state !== 'serving') return
-    const node = this.#host.tree.nodes.get(path)
-    const { skipAcl } = this.#host.limits
-    if (node !== undefined && !skipAcl && !isAllowed(node.acl, permission.READ, this.identities)) return
+    const mayKnow =
+      acl === null || this.#host.limits.skipAcl || isAllowed(acl, permission.READ, this.identities)
+    if (!mayKnow) return
     this.#replies.event(type, path, zxid)
   }
 

@@ -185,7 +185,7 @@ export class DataTree {
     this.#digestChanged(node)
     this.#account(path, 1, node.data?.length ?? 0)
     if (path.startsWith(quotaRoot)) this.#quotaCreated(path)
-    watches?.created(path, header.zxid)
+    watches?.created(path, header.zxid, node, parent)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 
@@ -238,12 +238,13 @@ export class DataTree {
     // Only in a replay over a fuzzy snapshot: it comes from the future, and will be made again.
     for (const below of node.childCount === 0 ? [] : [...this.nodes.subtreeOf(node)].slice(1).reverse())
       this.#remove(below.path, below)
+    // While it can still say who may know.
+    watches?.deleted(path, zxid, node, parent)
     const bytes = Math.max(0, node.dataLength)
     this.#remove(path, node)
     this.#digestChanged(parent)
     this.#account(path, -1, -bytes)
     if (path.startsWith(quotaRoot)) this.limited.delete(limitedPath(path) ?? '')
-    watches?.deleted(path, zxid)
     return { ...nothing, path }
   }
 
@@ -264,7 +265,7 @@ export class DataTree {
     node.mtime = header.time
     // Whoever replicates this, and a restart that reads it from the log, compute it for themselves.
     this.#digestChanged(node, txn.nodeDigest)
-    watches?.dataChanged(path, header.zxid)
+    watches?.dataChanged(path, header.zxid, node)
     return { err: 0, code: 0, path, node, stat: null, parts: null }
   }
 

@@ -1,9 +1,17 @@
-import { eventType, parentOf } from '@vivarium/zookeeper-protocol'
+import { type Acl, eventType, parentOf } from '@vivarium/zookeeper-protocol'
 
 /** Whoever is told of changes: a client connection. Compared by identity. */
 export interface Watcher {
-  /** `zxid` is the transaction that fired the watch, −1 when it is caught up on after a reconnect. */
-  notify(type: number, path: string, zxid: bigint): void
+  /**
+   * `zxid` is the transaction that fired the watch, −1 when it is caught up on after a reconnect. `acl` says who may know of
+   * it: only who may read what the event is about (ZOOKEEPER-4799); null: whoever watches.
+   */
+  notify(type: number, path: string, zxid: bigint, acl: readonly Acl[] | null): void
+}
+
+/** A znode, as far as it says who may know of it. */
+export interface Guarded {
+  readonly acl: readonly Acl[]
 }
 
 export type WatchMode = 'one-shot' | 'persistent' | 'recursive'
@@ -71,20 +79,22 @@ class WatchTable {
     }
   }
 
-  /** Tells who watches `path` (and, for events of the znode itself, its ancestors recursively), but nobody in `except`. */
+  /** Tells who watches `path` and may know (and, for events of the znode itself, its ancestors recursively), but nobody in `except`. */
   fire(
     type: number,
     path: string,
     zxid: bigint,
-    except: ReadonlySet<Watcher> | null,
+    guarded: Guarded,
+    except: ReadonlySet<Watcher> | null = null,
   ): ReadonlySet<Watcher> | null {
-    return this.#count === 0 ? null : this.#tellOf(type, path, zxid, except)
+    return this.#count === 0 ? null : this.#tellOf(type, path, zxid, guarded.acl, except)
   }
 
   #tellOf(
     type: number,
     path: string,
     zxid: bigint,
+    acl: readonly Acl[],
     except: ReadonlySet<Watcher> | null,
   ): ReadonlySet<Watcher> | null {
     let told: Set<Watcher> | null = null
@@ -92,7 +102,7 @@ class WatchTable {
       told ??= new Set()
       if (told.has(watcher) || except?.has(watcher)) return
       told.add(watcher)
-      watcher.notify(type, path, zxid)
+      watcher.notify(type, path, zxid, acl)
     }
     const own = this.#byPath.get(path)
     if (own !== undefined) {
@@ -149,24 +159,25 @@ export class Watches {
     this.children.removeWatcher(watcher)
   }
 
-  created(path: string, zxid: bigint): void {
-    this.data.fire(eventType.NodeCreated, path, zxid, null)
-    this.#childrenChanged(path, zxid)
+  created(path: string, zxid: bigint, node: Guarded, parent: Guarded): void {
+    this.data.fire(eventType.NodeCreated, path, zxid, node)
+    this.#childrenChanged(path, zxid, parent)
   }
 
-  deleted(path: string, zxid: bigint): void {
-    const told = this.data.fire(eventType.NodeDeleted, path, zxid, null)
-    this.children.fire(eventType.NodeDeleted, path, zxid, told)
-    this.#childrenChanged(path, zxid)
+  /** `node` is what was, or is about to be, removed. */
+  deleted(path: string, zxid: bigint, node: Guarded, parent: Guarded): void {
+    const told = this.data.fire(eventType.NodeDeleted, path, zxid, node)
+    this.children.fire(eventType.NodeDeleted, path, zxid, node, told)
+    this.#childrenChanged(path, zxid, parent)
   }
 
-  dataChanged(path: string, zxid: bigint): void {
-    this.data.fire(eventType.NodeDataChanged, path, zxid, null)
+  dataChanged(path: string, zxid: bigint, node: Guarded): void {
+    this.data.fire(eventType.NodeDataChanged, path, zxid, node)
   }
 
-  #childrenChanged(path: string, zxid: bigint): void {
-    const parent = parentOf(path)
-    if (parent !== null) this.children.fire(eventType.NodeChildrenChanged, parent, zxid, null)
+  #childrenChanged(path: string, zxid: bigint, parent: Guarded): void {
+    const parentPath = parentOf(path)
+    if (parentPath !== null) this.children.fire(eventType.NodeChildrenChanged, parentPath, zxid, parent)
   }
 }
 

@@ -225,6 +225,42 @@ test('an event reaches only who may read the znode', async () => {
   assert.deepEqual(await stranger.heard(), [])
 })
 
+test('of the end of a znode hears only who might read it, too (CVE-2024-23944)', async () => {
+  await using zookeeper = await startServer()
+  await using owner = await WireClient.connect(zookeeper.port)
+  await using guest = await WireClient.connect(zookeeper.port)
+  await using stranger = await WireClient.connect(zookeeper.port)
+  const acl = [{ perms: 31, id: { scheme: 'auth', id: '' } }]
+  const createSecret = (client: WireClient, path: string, flags: number) =>
+    client.call(opCode.create, encode(createRequest, { path, data: null, acl, flags }))
+  for (const client of [owner, guest]) await client.authenticate('digest', 'u:p')
+  await owner.create('/top')
+  for (const client of [owner, stranger]) await client.addWatch('/top', addWatchMode.persistentRecursive)
+  await createSecret(owner, '/top/secret', 0)
+  await owner.delete('/top/secret')
+  await createSecret(guest, '/top/ephemeral', createMode.EPHEMERAL)
+  await guest.closeSession()
+  assert.deepEqual(brief(await owner.heard()), [
+    [NodeCreated, '/top/secret'],
+    [NodeDeleted, '/top/secret'],
+    [NodeCreated, '/top/ephemeral'],
+    [NodeDeleted, '/top/ephemeral'],
+  ])
+  assert.deepEqual(await stranger.heard(), [])
+})
+
+test('a client that comes back hears of what it may no longer read, as from Apache: its watch is over', async () => {
+  await using zookeeper = await startServer()
+  await using owner = await WireClient.connect(zookeeper.port)
+  await using stranger = await WireClient.connect(zookeeper.port)
+  await owner.authenticate('digest', 'u:p')
+  const acl = [{ perms: 31, id: { scheme: 'auth', id: '' } }]
+  await owner.call(opCode.create, encode(createRequest, { path: '/n', data: null, acl, flags: 0 }))
+  const missed = { relativeZxid: 0n, dataWatches: ['/n'], existWatches: [], childWatches: [] }
+  await stranger.call(opCode.setWatches, encode(setWatches, missed), -8)
+  assert.deepEqual(brief(stranger.events), [[NodeDataChanged, '/n']])
+})
+
 test('watches end with their connection', async () => {
   await using zookeeper = await startServer()
   const client = await WireClient.connect(zookeeper.port)

@@ -264,18 +264,19 @@ function catchUp(
   const missed = -1n
   for (const path of lists.dataWatches) {
     const node = tree.nodes.get(path)
-    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed)
-    else if (node.mzxid > lists.relativeZxid) watcher.notify(eventType.NodeDataChanged, path, missed)
+    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed, null)
+    else if (node.mzxid > lists.relativeZxid) watcher.notify(eventType.NodeDataChanged, path, missed, null)
     else watches.data.add(path, watcher, 'one-shot')
   }
   for (const path of lists.existWatches) {
-    if (tree.nodes.has(path)) watcher.notify(eventType.NodeCreated, path, missed)
+    if (tree.nodes.has(path)) watcher.notify(eventType.NodeCreated, path, missed, null)
     else watches.data.add(path, watcher, 'one-shot')
   }
   for (const path of lists.childWatches) {
     const node = tree.nodes.get(path)
-    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed)
-    else if (node.pzxid > lists.relativeZxid) watcher.notify(eventType.NodeChildrenChanged, path, missed)
+    if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed, null)
+    else if (node.pzxid > lists.relativeZxid)
+      watcher.notify(eventType.NodeChildrenChanged, path, missed, null)
     else watches.children.add(path, watcher, 'one-shot')
   }
   for (const path of lists.persistentWatches) watches.addPersistent(path, watcher, false)

@@ -99,8 +99,8 @@ export const plantedBugs: Record<string, () => void> = {
       Watches.prototype,
       'dataChanged',
       dataChanged =>
-        function (this: Watches, path, zxid) {
-          if (zxid % 4n !== 0n) dataChanged.call(this, path, zxid)
+        function (this: Watches, path, zxid, node) {
+          if (zxid % 4n !== 0n) dataChanged.call(this, path, zxid, node)
         },
     ),
   'never expires a session': () => replace(SessionTracker.prototype, 'expire', () => () => []),
