@@ -97,6 +97,15 @@ test('a hard limit refuses what would exceed it, also what is in flight together
   assert.equal(await client.create('/soft/x'), '/soft/x')
 })
 
+test('where nothing is counted no limit is enforced, as in Apache', async () => {
+  await using zookeeper = await startServer(enforced)
+  await using client = await WireClient.connect(zookeeper.port)
+  await client.create('/a')
+  await client.create('/zookeeper/quota/a')
+  await client.create('/zookeeper/quota/a/zookeeper_limits', 'count=-1,bytes=-1=;byteHardLimit=1')
+  assert.equal((await client.set('/a', 'xx')).err, 0)
+})
+
 test('limits of a multi are of the whole: it happens or it does not', async () => {
   await using zookeeper = await startServer(enforced)
   await using client = await WireClient.connect(zookeeper.port)

@@ -177,6 +177,40 @@ test('an empty multi takes a zxid; a mixed one cannot be read', async () => {
   assert.equal((await client.exists('/x')).err, -101)
 })
 
+test('what a creation in a multi is, its mode decides, as in Apache', async () => {
+  await using zookeeper = await startServer({ config: { extendedTypesEnabled: 'true' } })
+  await using client = await WireClient.connect(zookeeper.port)
+  const made = async (type: number, flags: number) => {
+    const path = `/${type}-${flags}`
+    const create = { path, data: null, acl: [...openAcl], flags }
+    const isTtl = type === opCode.createTTL
+    const body = isTtl ? encode(createTtlRequest, { ...create, ttl: 5n }) : encode(createRequest, create)
+    const { err, results } = await client.multi([{ type, body }])
+    if (err !== 0) return err
+    const [result] = results
+    return result!.type === -1 ? [result!.err] : [result!.type, zookeeper.server.tree.nodes.get(path)?.kind]
+  }
+  const { PERSISTENT, CONTAINER, PERSISTENT_WITH_TTL } = createMode
+  assert.deepEqual(await made(opCode.create, CONTAINER), [opCode.create2, 'container'])
+  assert.deepEqual(await made(opCode.create2, CONTAINER), [opCode.create2, 'container'])
+  assert.deepEqual(await made(opCode.createTTL, CONTAINER), [opCode.create2, 'container'])
+  assert.deepEqual(await made(opCode.createTTL, PERSISTENT), [opCode.create, 'none'])
+  assert.deepEqual(await made(opCode.createTTL, PERSISTENT_WITH_TTL), [opCode.create2, 'ttl'])
+  assert.deepEqual(await made(opCode.createTTL, 7), [-8])
+  assert.equal(await made(opCode.create, PERSISTENT_WITH_TTL), -5)
+  assert.equal(await made(opCode.createContainer, PERSISTENT_WITH_TTL), -5)
+})
+
+test('to reads the empty path is the root, as in Apache; to writes it is none', async () => {
+  await using zookeeper = await startServer()
+  await using client = await WireClient.connect(zookeeper.port)
+  assert.deepEqual((await client.get('')).stat, (await client.get('/')).stat)
+  assert.deepEqual(await client.children(''), ['zookeeper'])
+  assert.equal((await client.exists('')).err, 0)
+  assert.equal((await client.set('', 'x')).err, -8)
+  assert.equal(await client.delete(''), -8)
+})
+
 test('each operation of a multiRead answers for itself', async () => {
   await using zookeeper = await startServer()
   await using client = await WireClient.connect(zookeeper.port)

@@ -265,13 +265,11 @@ export class Preparer {
   }
 
   #checkMode(code: number, flags: number, ttl: bigint): void {
-    const isTtlMode =
-      flags === createMode.PERSISTENT_WITH_TTL || flags === createMode.PERSISTENT_SEQUENTIAL_WITH_TTL
     if (!isMode(flags)) throw new Refusal(errorCode.BADARGUMENTS)
     if (code === opCode.createTTL) {
       if (!this.#options.extendedTypes) throw new Refusal(errorCode.UNIMPLEMENTED)
-      if (!isTtlMode || ttl < 1n || ttl > maxTtlMs) throw new Refusal(errorCode.BADARGUMENTS)
-    } else if (isTtlMode) {
+      if (!isTtlMode(flags) || ttl < 1n || ttl > maxTtlMs) throw new Refusal(errorCode.BADARGUMENTS)
+    } else if (isTtlMode(flags)) {
       throw new Refusal(errorCode.BADARGUMENTS)
     }
   }
@@ -369,16 +367,14 @@ export class Preparer {
     const ops = readMultiRequest(request.body.reader())
     if (ops.some(op => op.type === opCode.getData || op.type === opCode.getChildren))
       throw new Refusal(errorCode.MARSHALLINGERROR)
-    // Apache finds a create mode that does not exist while it reads the request, not while it carries it out.
-    if (ops.some(op => isCreate(op.type) && !isMode(flagsOf(op))))
-      throw new Refusal(errorCode.MARSHALLINGERROR)
+    const codes = ops.map(codeInMulti)
     const parts: MultiPart[] = []
     try {
       this.#outlook.allOrNothing(() => {
-        for (const op of ops)
+        for (const [index, code] of codes.entries())
           parts.push({
-            code: op.type,
-            txn: this.#single(request, op.type, new ByteReader(op.body), zxid, wallMs),
+            code,
+            txn: this.#single(request, code, new ByteReader(ops[index]!.body), zxid, wallMs),
           })
       })
     } catch (error) {
@@ -414,8 +410,11 @@ export class Preparer {
 
   #checkQuotaOf(limited: string, count: number, bytes: number): void {
     const { onQuotaExceeded } = this.#options
+    const stats = this.#tree.nodes.get(statsOf(limited))
+    // Nothing is counted there, so that there is nothing to compare with: Apache's servers let it pass, too.
+    if (stats === undefined) return
     const limits = parseQuota(this.#outlook.get(limitsOf(limited))?.data ?? null)
-    const usage = parseQuota(this.#tree.nodes.get(statsOf(limited))?.data ?? null)
+    const usage = parseQuota(stats.data)
     const growth = this.#outlook.growthBelow(limited)
     const check = (what: string, more: number, will: number, soft: number, hard: number) => {
       const limit = hard > -1 ? hard : soft
@@ -476,22 +475,35 @@ function checkOwner(session: Session | undefined, owner: unknown): void {
   else if (session.owner !== owner) throw new Refusal(errorCode.SESSIONMOVED)
 }
 
-function isCreate(code: number): boolean {
-  return (
-    code === opCode.create ||
-    code === opCode.create2 ||
-    code === opCode.createContainer ||
-    code === opCode.createTTL
-  )
+/**
+ * What an operation of a multi is carried out as: of creations the mode decides, as in Apache, where it decides while the
+ * request is read. One that does not go with its operation therefore makes the whole multi unreadable.
+ */
+function codeInMulti({ type, body }: MultiOp): number {
+  switch (type) {
+    case opCode.create:
+    case opCode.create2:
+    case opCode.createContainer: {
+      const flags = body.readInt32BE(body.length - 4)
+      if (!isMode(flags) || isTtlMode(flags)) throw new Refusal(errorCode.MARSHALLINGERROR)
+      return flags === createMode.CONTAINER ? opCode.createContainer : type
+    }
+    case opCode.createTTL: {
+      const flags = body.readInt32BE(body.length - 12)
+      if (isTtlMode(flags)) return opCode.createTTL
+      return flags === createMode.CONTAINER ? opCode.createContainer : opCode.create
+    }
+    default:
+      return type
+  }
 }
 
 function isMode(flags: number): boolean {
   return flags >= 0 && flags <= 6
 }
 
-/** The create mode at the end of a create request; a TTL stands behind it. */
-function flagsOf({ type, body }: MultiOp): number {
-  return body.readInt32BE(body.length - (type === opCode.createTTL ? 12 : 4))
+function isTtlMode(flags: number): boolean {
+  return flags === createMode.PERSISTENT_WITH_TTL || flags === createMode.PERSISTENT_SEQUENTIAL_WITH_TTL
 }
 
 function checkPath(path: string): void {

@@ -132,9 +132,14 @@ function mayRead(acl: readonly Acl[], context: ReadContext, permissions: number 
 function namedNode(reader: ByteReader, { tree }: ReadContext): Znode | undefined {
   const at = reader.position
   const length = reader.int32()
-  if (length >= 0) return tree.nodes.getAt(reader.buffer, reader.advance(length, 'path'), length)
+  if (length > 0) return tree.nodes.getAt(reader.buffer, reader.advance(length, 'path'), length)
   reader.position = at
-  return tree.nodes.get(ustring.read(reader))
+  return nodeAt(tree, ustring.read(reader))
+}
+
+/** To reads the empty path is the root as well: Apache's tree holds it under both. */
+function nodeAt(tree: DataTree, path: string): Znode | undefined {
+  return tree.nodes.get(path === '' ? '/' : path)
 }
 
 function pathAt(reader: ByteReader, position: number): string {
@@ -214,7 +219,7 @@ function getChildrenPage(reader: ByteReader, context: ReadContext, out: ByteWrit
 }
 
 function getAcl(path: string, context: ReadContext, out: ByteWriter): number {
-  const node = context.tree.nodes.get(path)
+  const node = nodeAt(context.tree, path)
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context, permission.READ | permission.ADMIN)) return errorCode.NOAUTH
   const acl = context.skipAcl ? (node.acl as Acl[]) : maskedAcl(node.acl, context.identities)
@@ -242,7 +247,7 @@ function multiRead(reader: ByteReader, context: ReadContext, out: ByteWriter): n
 }
 
 function resultOf(type: 4 | 8, path: string, context: ReadContext): MultiResult {
-  const node = context.tree.nodes.get(path)
+  const node = nodeAt(context.tree, path)
   if (node === undefined) return { type: -1, err: errorCode.NONODE }
   if (!mayRead(node.acl, context)) return { type: -1, err: errorCode.NOAUTH }
   if (type === opCode.getData) return { type, data: node.data, stat: node.stat }
@@ -263,17 +268,17 @@ function catchUp(
 ): number {
   const missed = -1n
   for (const path of lists.dataWatches) {
-    const node = tree.nodes.get(path)
+    const node = nodeAt(tree, path)
     if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed, null)
     else if (node.mzxid > lists.relativeZxid) watcher.notify(eventType.NodeDataChanged, path, missed, null)
     else watches.data.add(path, watcher, 'one-shot')
   }
   for (const path of lists.existWatches) {
-    if (tree.nodes.has(path)) watcher.notify(eventType.NodeCreated, path, missed, null)
+    if (nodeAt(tree, path) !== undefined) watcher.notify(eventType.NodeCreated, path, missed, null)
     else watches.data.add(path, watcher, 'one-shot')
   }
   for (const path of lists.childWatches) {
-    const node = tree.nodes.get(path)
+    const node = nodeAt(tree, path)
     if (node === undefined) watcher.notify(eventType.NodeDeleted, path, missed, null)
     else if (node.pzxid > lists.relativeZxid)
       watcher.notify(eventType.NodeChildrenChanged, path, missed, null)
@@ -321,7 +326,7 @@ function getEphemerals(reader: ByteReader, { tree, sessionId }: ReadContext, out
 }
 
 function countDescendants(path: string, context: ReadContext, out: ByteWriter): number {
-  const node = context.tree.nodes.get(path)
+  const node = nodeAt(context.tree, path)
   if (node === undefined) return errorCode.NONODE
   if (!mayRead(node.acl, context)) return errorCode.NOAUTH
   out.int32(context.tree.nodes.descendantsOf(node))
