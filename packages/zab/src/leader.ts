@@ -307,6 +307,7 @@ export class Leader {
     for (let oldest = this.#outstanding.peek(); oldest !== undefined; oldest = this.#outstanding.peek()) {
       const { zxid, entry } = oldest
       if (zxid > durable || this.#phase !== 'broadcast') return
+      if (this.#syncs.length > 0) this.#answerSyncs(zxid)
       this.#outstanding.shift()
       this.#lastCommitted = zxid
       if (zxid === this.#nextZxid) this.#commitReconfiguration(this.#next!, zxid, entry)
@@ -352,7 +353,8 @@ export class Leader {
 
   /**
    * Calls back once everything proposed so far is committed and a quorum has confirmed, since this call, that it follows:
-   * a leader that was deposed without noticing never answers (stricter than Apache's).
+   * a leader that was deposed without noticing never answers (stricter than Apache's). What is proposed later is committed
+   * later, as from Apache's: a client's requests are answered in their order.
    */
   afterOutstanding(onSynced: () => void): void {
     if (this.#phase !== 'broadcast') return
@@ -373,12 +375,13 @@ export class Leader {
     if (this.#syncs.length > 0) this.#answerSyncs()
   }
 
-  #answerSyncs(): void {
+  /** `durable`: a quorum has that on disk, and so has followed since it was proposed. */
+  #answerSyncs(durable = -1n): void {
     for (let oldest = this.#syncs.peek(); oldest !== undefined; oldest = this.#syncs.peek()) {
       if (oldest.zxid > this.#lastCommitted || this.#phase !== 'broadcast') return
       const followers = [this.#myId]
       for (const [sid, round] of this.#confirmed) if (round >= oldest.round) followers.push(sid)
-      if (!this.#rule.isQuorum(followers)) return
+      if (oldest.zxid >= durable && !this.#rule.isQuorum(followers)) return
       this.#syncs.shift()
       oldest.onSynced()
     }

@@ -202,6 +202,18 @@ test('a sync is answered behind the commits before it, and only by a quorum that
   assert.ok(said().includes('confirm 2'))
 })
 
+test('a sync is answered before what was proposed behind it is committed: the quorum that has that follows', () => {
+  const { leader, said } = established()
+  const order: string[] = []
+  leader.propose(0x5_0000_0001n, entry)
+  leader.afterOutstanding(() => order.push(...said(), 'first'))
+  leader.propose(0x5_0000_0002n, entry)
+  leader.afterOutstanding(() => order.push('second'))
+  said()
+  for (const zxid of [0x5_0000_0001n, 0x5_0000_0002n]) for (const sid of [1n, 2n]) leader.ack(sid, zxid, 0)
+  assert.deepEqual([...order, ...said()], ['commit 500000001', 'first', 'commit 500000002'])
+})
+
 test('a leader gives up when a quorum is silent, and for a voter of a later epoch', () => {
   const silent = established()
   silent.leader.checkQuorum(1_000, 1_000)
