@@ -410,6 +410,8 @@ test('containers and TTL znodes show no owner; TTL needs extended types', async 
   const ttl = (ms: bigint) =>
     encode(createTtlRequest, { path: '/t', data: null, acl: [...openAcl], flags: 5, ttl: ms })
   assert.equal((await client.call(opCode.createTTL, ttl(5n))).err, -6)
+  const create = createBody('/t', createMode.PERSISTENT_WITH_TTL)
+  assert.equal((await client.call(opCode.create, create)).err, -6)
   const made = await client.call(opCode.createContainer, createBody('/c', createMode.CONTAINER))
   assert.equal(decode(create2Response, made.body).stat.ephemeralOwner, 0n)
   assert.equal(
@@ -418,6 +420,7 @@ test('containers and TTL znodes show no owner; TTL needs extended types', async 
   )
   await using extended = await startServer({ config: { extendedTypesEnabled: 'true' } })
   await using other = await WireClient.connect(extended.port)
+  assert.equal((await other.call(opCode.create, create)).err, -8)
   assert.equal((await other.call(opCode.createTTL, ttl(0n))).err, -8)
   assert.equal((await other.call(opCode.createTTL, ttl(1n << 40n))).err, -8)
   assert.equal((await other.call(opCode.createTTL, ttl(1000n))).err, 0)

@@ -266,12 +266,10 @@ export class Preparer {
 
   #checkMode(code: number, flags: number, ttl: bigint): void {
     if (!isMode(flags)) throw new Refusal(errorCode.BADARGUMENTS)
-    if (code === opCode.createTTL) {
-      if (!this.#options.extendedTypes) throw new Refusal(errorCode.UNIMPLEMENTED)
-      if (!isTtlMode(flags) || ttl < 1n || ttl > maxTtlMs) throw new Refusal(errorCode.BADARGUMENTS)
-    } else if (isTtlMode(flags)) {
+    const isTtl = isTtlMode(flags)
+    if (isTtl && !this.#options.extendedTypes) throw new Refusal(errorCode.UNIMPLEMENTED)
+    if (isTtl !== (code === opCode.createTTL) || (isTtl && (ttl < 1n || ttl > maxTtlMs)))
       throw new Refusal(errorCode.BADARGUMENTS)
-    }
   }
 
   #delete(request: WriteRequest, path: string, version: number, zxid: bigint): Txn {
