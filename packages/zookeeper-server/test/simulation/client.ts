@@ -106,8 +106,15 @@ export class SimulatedClient {
           note('read', [await this.#look(zookeeper, path)])
           break
         case 5:
-          await zookeeper.sync(path)
-          note('sync-read', [await this.#look(zookeeper, path)])
+          if (chance.happens(0.5)) {
+            await zookeeper.sync(path)
+            note('sync-read', [await this.#look(zookeeper, path)])
+          } else {
+            // Sent together, and answered in this order.
+            const sent = [zookeeper.sync(path), zookeeper.setData(path, value)] as const
+            const [, { mzxid, version }] = await Promise.all(sent)
+            note('write', [{ path, value, mzxid, version }])
+          }
           break
         case 6: {
           let isTold = false

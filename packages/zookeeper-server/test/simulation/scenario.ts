@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Chance, type DiskFaults, soundDisk, soundNetwork, World } from '@vivarium/simulator'
 import { ZooKeeper, ZooKeeperError } from '@vivarium/zookeeper-client'
+import { ClientConnection } from '../../src/connection.ts'
 import { zxidIn } from '../../src/persistence/file-names.ts'
 import { paths, SimulatedClient } from './client.ts'
 import { clientOn, during } from './during.ts'
@@ -27,6 +28,14 @@ const fewestRounds = 2
 const mostRounds = 14
 /** Time in which a healed ensemble must serve everyone again. */
 const recoveryMs = 60_000
+
+const { committed } = ClientConnection.prototype
+/** A client whose write was passed over waits until it takes its server for dead, and finds another: nothing else would show. */
+ClientConnection.prototype.committed = function (this: ClientConnection, xid, code, applied, zxid) {
+  const isOwn = committed.call(this, xid, code, applied, zxid)
+  assert.ok(isOwn || !this.unansweredWrites().includes(xid), `write ${xid} is applied and not answered`)
+  return isOwn
+}
 
 /**
  * One life of an ensemble: clients work while servers are killed, lose power, are cut off and come back by the seed; then
