@@ -1,5 +1,4 @@
 import { arch, homedir, hostname, platform, release, userInfo } from 'node:os'
-import { formatZxid } from '@vivarium/zookeeper-protocol'
 import type { ClientConnection } from '../connection.ts'
 import type { Database } from '../database.ts'
 import type { QuorumPeer } from '../quorum/quorum-peer.ts'
@@ -199,7 +198,6 @@ export class ServerView implements AdminView {
       ['user.home', homedir()],
       ['user.dir', process.cwd()],
       ['os.memory.total', `${Math.round(rss / 1024 / 1024)}MB`],
-      ['zxid', `0x${formatZxid(this.#parts.database.tree.lastProcessedZxid)}`],
     ]
   }
 }
