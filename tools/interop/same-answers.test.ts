@@ -222,8 +222,11 @@ const responses: Record<number, (reader: ByteReader) => unknown> = {
 function comparable(answer: unknown, sessions: readonly bigint[]): unknown {
   return JSON.parse(shown(answer), (name, value) => {
     if (name === 'ctime' || name === 'mtime') return '…'
-    if (name === 'ephemeralOwner') return `session ${sessions.indexOf(BigInt(value))}`
-    return Array.isArray(value) && typeof name === 'string' && unordered.has(name)
+    if (name === 'ephemeralOwner') {
+      const index = sessions.indexOf(BigInt(value))
+      return index === -1 ? value : `session ${index}`
+    }
+    return Array.isArray(value) && unordered.has(name)
       ? value.map(each => JSON.stringify(each)).sort()
       : value
   })
