@@ -379,12 +379,16 @@ export class Leader {
   #answerSyncs(durable = -1n): void {
     for (let oldest = this.#syncs.peek(); oldest !== undefined; oldest = this.#syncs.peek()) {
       if (oldest.zxid > this.#lastCommitted || this.#phase !== 'broadcast') return
-      const followers = [this.#myId]
-      for (const [sid, round] of this.#confirmed) if (round >= oldest.round) followers.push(sid)
-      if (oldest.zxid >= durable && !this.#rule.isQuorum(followers)) return
+      if (oldest.zxid >= durable && !this.#isConfirmedSince(oldest.round)) return
       this.#syncs.shift()
       oldest.onSynced()
     }
+  }
+
+  #isConfirmedSince(asked: number): boolean {
+    const followers = [this.#myId]
+    for (const [sid, round] of this.#confirmed) if (round >= asked) followers.push(sid)
+    return this.#rule.isQuorum(followers)
   }
 
   // ---- life and death ------------------------------------------------------------------------------------------------------------

@@ -79,7 +79,10 @@ class WatchTable {
     }
   }
 
-  /** Tells who watches `path` and may know (and, for events of the znode itself, its ancestors recursively), but nobody in `except`. */
+  /**
+   * Tells who watches `path` (and, for events of the znode itself, its ancestors recursively) and may know, but nobody in
+   * `except`.
+   */
   fire(
     type: number,
     path: string,
@@ -164,7 +167,7 @@ export class Watches {
     this.#childrenChanged(path, zxid, parent)
   }
 
-  /** `node` is what was, or is about to be, removed. */
+  /** `node` is about to be removed. */
   deleted(path: string, zxid: bigint, node: Guarded, parent: Guarded): void {
     const told = this.data.fire(eventType.NodeDeleted, path, zxid, node)
     this.children.fire(eventType.NodeDeleted, path, zxid, node, told)
